@@ -1,0 +1,39 @@
+"""What an auditor asks first: the graph of the workflow."""
+
+
+rule export_graphs:
+    "Ask Snakemake itself for the graph of the rules, and of the jobs of this study."
+    output:
+        rulegraph=temp("results/audit/rulegraph.dot"),
+        dag=temp("results/audit/dag.dot"),
+    params:
+        rules=rules_hash(),
+        jobs=canonical({"batches": BATCHES, "models": list(STUDY.models), "comparisons": list(STUDY.comparisons)}),
+    log:
+        "results/audit/logs/export_graphs.log",
+    benchmark:
+        "results/audit/benchmarks/export_graphs.tsv"
+    conda:
+        "../envs/audit.yaml"
+    shell:
+        "({SNAKEMAKE} --rulegraph dot > {output.rulegraph} && {SNAKEMAKE} --forceall --dag dot > {output.dag}) 2> {log}"
+
+
+rule draw_graphs:
+    "Draw both graphs."
+    input:
+        rulegraph="results/audit/rulegraph.dot",
+        dag="results/audit/dag.dot",
+    output:
+        rulegraph="results/audit/rulegraph.svg",
+        dag="results/audit/dag.svg",
+    params:
+        code=code("draw_graphs"),
+    log:
+        "results/audit/logs/draw_graphs.log",
+    benchmark:
+        "results/audit/benchmarks/draw_graphs.tsv"
+    conda:
+        "../envs/audit.yaml"
+    script:
+        "../scripts/draw_graphs.py"

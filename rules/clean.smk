@@ -1,0 +1,27 @@
+"""From files to one row per person."""
+
+
+rule clean_data:
+    "Join the files, score the questionnaires, derive the variables of the analysis, and count who is included."
+    input:
+        ingested=expand("results/restricted/ingested/{file}.parquet", file=sorted(RAW)),
+        # Only that it passed matters: a validation made again with other words changes nothing here.
+        validation=ancient("results/aggregate/validation.csv"),
+    output:
+        cleaned="results/restricted/cleaned.parquet",
+        log="results/aggregate/cleaning.csv",
+        flow="results/aggregate/flow.csv",
+    params:
+        code=code("clean_data"),
+        files=sorted(RAW),
+        codebook=canonical(CODEBOOK.without_words()),
+        spine=STUDY.extract.spine,
+        population=canonical(STUDY.population),
+    log:
+        "results/audit/logs/clean_data.log",
+    benchmark:
+        "results/audit/benchmarks/clean_data.tsv"
+    conda:
+        "../envs/clean.yaml"
+    script:
+        "../scripts/clean_data.py"

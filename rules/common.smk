@@ -1,0 +1,158 @@
+"""Settings, names and hashes that the rules share."""
+
+import hashlib
+import shlex
+import sys
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from esmi import audit, codebook, settings
+from esmi.canonical import canonical
+from esmi.documents import read_yaml
+from esmi.errors import ResearchError
+
+SCRIPTS = Path(workflow.basedir) / "scripts"
+CONFIGS = [Path(path) for path in workflow.overwrite_configfiles] or [Path(workflow.basedir) / "config.yaml"]
+
+# The Snakemake that runs now, to be asked for its graphs.
+SNAKEMAKE = shlex.join(
+    [sys.executable, "-m", "snakemake", "--nolock", "--snakefile", str(workflow.main_snakefile)]
+    + [part for path in workflow.overwrite_configfiles for part in ("--configfile", str(path))]
+)
+
+# A config is one whole study. It is read here, and not by a `configfile:`, because Snakemake would merge it with another.
+try:
+    if len(CONFIGS) > 1:
+        raise ResearchError("give one --configfile: a config file is one whole study")
+    CONFIG = CONFIGS[0].resolve()
+    STUDY = settings.load(CONFIG)
+    CODEBOOK = codebook.load(CONFIG.parent / STUDY.codebook)
+    settings.check(STUDY, CODEBOOK, CONFIG)
+    RAW = {name: settings.raw_path(STUDY, CONFIG, name) for name in STUDY.extract.files}
+except ResearchError as error:
+    raise WorkflowError(str(error)) from None
+
+NOTICE = "Synthetic data: no number here is about any person" if STUDY.extract.synthetic else ""
+_starts = range(1, STUDY.imputation.m + 1, STUDY.imputation.batch)
+BATCHES = [f"{a:03d}-{min(a + STUDY.imputation.batch - 1, STUDY.imputation.m):03d}" for a in _starts]
+
+
+wildcard_constraints:
+    file="|".join(STUDY.extract.files),
+    batch=r"\d+-\d+",
+    model="|".join(STUDY.models),
+    comparison="|".join(STUDY.comparisons) or "none",
+
+
+def code(name):
+    """A hash of a script and of the library modules behind it: any changed line reruns the rules that use it."""
+    return audit.code_hash(SCRIPTS / f"{name}.py", SCRIPTS / "esmi")
+
+
+def rules_hash():
+    """A hash of the rules: their graph changes with them."""
+    base = Path(workflow.basedir)
+    files = [base / "Snakefile", *sorted((base / "rules").glob("*.smk"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def assumptions():
+    """The declared assumptions of the synthetic extract, where there is one."""
+    if STUDY.extract.synthetic is None:
+        return ""
+    return canonical(read_yaml(CONFIG.parent / STUDY.extract.synthetic))
+
+
+def raw_file(wildcards):
+    """Where the raw file of that name is."""
+    return RAW[wildcards.file]
+
+
+def raw_hash(wildcards):
+    """The content of a raw file, so that one replaced by an older file is seen; a synthetic one follows from its rule."""
+    return "" if STUDY.extract.synthetic else audit.file_hash(RAW[wildcards.file])
+
+
+def columns_of(wildcards):
+    """What ingesting a file depends on: its id and the codes that mean missing, with their reasons."""
+    columns = CODEBOOK.columns(wildcards.file)
+    missing = {name: list(column.missing.items()) for name, column in columns.items() if column.missing}
+    return canonical({"id": CODEBOOK.files[wildcards.file].id, "missing": missing})
+
+
+def words_of(variables):
+    """What is printed of variables: labels, units and levels, reference first."""
+    return {name: CODEBOOK.words(name) for name in variables}
+
+
+def model_of(wildcards):
+    """What fitting a model depends on: its outcome and its terms."""
+    model = STUDY.models[wildcards.model]
+    return canonical({"outcome": model.outcome, "terms": model.terms})
+
+
+def fits_of(wildcards):
+    """The fits of a model to every batch of imputations."""
+    return expand("results/aggregate/fits/{model}/{batch}.parquet", model=wildcards.model, batch=BATCHES)
+
+
+def comparison_of(wildcards):
+    """What comparing groups depends on: the grouping variable and the variables compared."""
+    comparison = STUDY.comparisons[wildcards.comparison]
+    return canonical({"by": comparison.by, "variables": comparison.names})
+
+
+def terms_of(wildcards):
+    """The terms of a model by variable: the joint tests are of variables."""
+    return canonical({name: CODEBOOK.terms(name) for name in STUDY.models[wildcards.model].terms})
+
+
+def words_of(variables):
+    """What is printed of variables: labels, units and levels, reference first."""
+    return {name: CODEBOOK.words(name) for name in variables}
+
+
+def model_words_of(wildcards):
+    """What is printed of a model: its title, and the words of its terms in their order."""
+    model = STUDY.models[wildcards.model]
+    return canonical({"title": model.title, "terms": model.terms, "words": words_of(model.terms)})
+
+
+def comparison_words_of(wildcards):
+    """What is printed of a comparison: its title, headings, and the words of its variables."""
+    comparison = STUDY.comparisons[wildcards.comparison]
+    sections = list(comparison.variables.items())
+    return canonical({"title": comparison.title, "by": comparison.by, "sections": sections, "words": words_of([comparison.by, *comparison.names])})
+
+
+def report_settings():
+    """What the report says of the settings."""
+    return canonical(
+        {
+            "study": STUDY.study.model_dump(),
+            "models": {name: {"title": model.title, "role": model.role} for name, model in STUDY.models.items()},
+            "comparisons": {name: {"title": c.title, "by": c.by} for name, c in STUDY.comparisons.items()},
+            "imputation": STUDY.imputation.model_dump(),
+            "inference": STUDY.inference.model_dump(),
+        }
+    )
+
+
+def restrict(folder):
+    """Make a folder that nobody but its owner can enter."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    Path(folder).chmod(0o700)
+
+
+def summary():
+    """Where everything is, for the end of a run."""
+    places = {
+        "Report": "results/aggregate/report.html",
+        "Tables": "results/aggregate/tables/",
+        "Figures": "results/aggregate/figures/",
+        "Graph": "results/audit/rulegraph.svg, results/audit/dag.svg",
+        "Row-level data": "results/restricted/ (yours alone; never copy it)",
+    }
+    lines = [f"  {what:<15} {place}" for what, place in places.items()]
+    notes = [NOTICE + "."] if NOTICE else ["Not yet checked for disclosure: for the research group's eyes only."]
+    return "\n".join([f"{STUDY.study.name}: done.", *lines, *notes])

@@ -1,0 +1,61 @@
+"""Logistic models: a check that they can be fitted, fits to every imputed set, and to the complete cases."""
+
+
+rule check_model:
+    "Check that a model has events, that its covariates vary, and count events per parameter."
+    input:
+        cleaned="results/restricted/cleaned.parquet",
+    output:
+        check="results/aggregate/checks/{model}.csv",
+    params:
+        code=code("check_model"),
+        model=model_of,
+    log:
+        "results/audit/logs/check_model/{model}.log",
+    benchmark:
+        "results/audit/benchmarks/check_model/{model}.tsv"
+    conda:
+        "../envs/model.yaml"
+    script:
+        "../scripts/check_model.py"
+
+
+rule fit_model:
+    "Fit a model, unadjusted and adjusted, to each imputed set of a batch."
+    input:
+        imputed="results/restricted/imputed/{batch}.parquet",
+        check=ancient("results/aggregate/checks/{model}.csv"),
+    output:
+        fits="results/aggregate/fits/{model}/{batch}.parquet",
+    params:
+        code=code("fit_model"),
+        model=model_of,
+    log:
+        "results/audit/logs/fit_model/{model}/{batch}.log",
+    benchmark:
+        "results/audit/benchmarks/fit_model/{model}/{batch}.tsv"
+    conda:
+        "../envs/model.yaml"
+    script:
+        "../scripts/fit_model.py"
+
+
+rule fit_complete_cases:
+    "Fit a model to the dyads with nothing missing in it, as the comparison that the protocol asks for."
+    input:
+        cleaned="results/restricted/cleaned.parquet",
+        check=ancient("results/aggregate/checks/{model}.csv"),
+    output:
+        fit="results/aggregate/complete_case/{model}.csv",
+    params:
+        code=code("fit_complete_cases"),
+        model=model_of,
+        level=STUDY.inference.level,
+    log:
+        "results/audit/logs/fit_complete_cases/{model}.log",
+    benchmark:
+        "results/audit/benchmarks/fit_complete_cases/{model}.tsv"
+    conda:
+        "../envs/model.yaml"
+    script:
+        "../scripts/fit_complete_cases.py"

@@ -1,0 +1,199 @@
+"""From ingested files to one row per person: the join, the derived variables, the inclusion flow and their log."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from esmi import instruments, scoring
+from esmi.codebook import Codebook, Variable
+from esmi.settings import Step
+
+ID = "id"
+LOG_COLUMNS = ["variable", "form", "detail", "n"]
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """The analysis table, the log of how it came about, and the inclusion flow.
+
+    `table`: one row per person included, sorted by id; the id and every variable of the codebook, numbers as float64,
+    categories with the codebook's levels, reference first. `log`: variable, form, detail, n (rows of the joined files).
+    `flow`: step, label, n (left), excluded (by this step).
+    """
+
+    table: pd.DataFrame
+    log: pd.DataFrame
+    flow: pd.DataFrame
+
+
+def clean(ingested: dict[str, pd.DataFrame], codebook: Codebook, spine: str, population: list[Step]) -> Cleaned:
+    """Join the files to the spine, derive every variable in the order in which they need each other, include.
+
+    A person who is not in a file has missing values for its columns. Raises ResearchError where items cannot be scored.
+    """
+    joined = _join(ingested, codebook, spine)
+    values, log = _derive(joined, codebook)
+    table = pd.DataFrame({ID: joined.index.astype(str)} | {name: values[name].array for name in sorted(values)})
+    table, flow = _include(table, population)
+    return Cleaned(table, pd.DataFrame(log, columns=LOG_COLUMNS), flow)
+
+
+def _join(ingested: dict[str, pd.DataFrame], codebook: Codebook, spine: str) -> pd.DataFrame:
+    """All columns as `file.column`, one row per id of the spine, sorted by id."""
+    people = pd.Index(sorted(ingested[spine][codebook.files[spine].id]), name=ID)
+    parts = [
+        table.set_index(codebook.files[file].id).reindex(people).add_prefix(f"{file}.")
+        for file, table in sorted(ingested.items())
+    ]
+    return pd.concat(parts, axis="columns")
+
+
+def _derive(joined: pd.DataFrame, codebook: Codebook) -> tuple[dict[str, pd.Series], list[tuple]]:
+    scores, log = _scores(joined, codebook)
+    values: dict[str, pd.Series] = {}
+
+    def operand(name: str) -> pd.Series:
+        return joined[name] if "." in name else values[name]
+
+    for name in codebook.order():
+        variable = codebook.variables[name]
+        match variable.form:
+            case "copy":
+                result = operand(variable.from_column).astype("float64")
+                log += [(name, "copy", "known", int(result.notna().sum()))]
+            case "recode":
+                result = _recode(joined, name, variable, codebook, log)
+            case "bands":
+                starts = variable.bands.start
+                result = pd.cut(
+                    operand(variable.bands.of), [*starts.values(), np.inf], right=False, labels=list(starts)
+                ).astype(object)
+            case "choose":
+                by, columns = operand(variable.choose.by), variable.choose.columns
+                result = pd.Series(np.nan, index=joined.index)
+                for code, column in columns.items():
+                    result = result.mask(by == code, operand(column))
+                    log.append((name, "choose", f"from {column}", int(((by == code) & operand(column).notna()).sum())))
+            case "score":
+                result = scores[variable.score.administration, f"{variable.score.instrument}_{variable.score.scale}"]
+                if variable.score.cut_off is not None:
+                    instrument = codebook.instruments[variable.score.instrument]
+                    lowest = instruments.cut_offs(instrument, variable.score.scale)[variable.score.cut_off]
+                    result = _yes_no(result >= lowest, result.notna())
+            case "at_least":
+                number = operand(variable.at_least.of)
+                result = _yes_no(number >= variable.at_least.value, number.notna())
+            case "in_range":
+                number = operand(variable.in_range.of)
+                result = _yes_no(number.between(variable.in_range.low, variable.in_range.high), number.notna())
+            case "icd10":
+                result = _icd10(joined[variable.icd10.columns], variable.icd10.ranges)
+            case "any_of":
+                result = _any_of(name, {part: values[part] for part in variable.any_of}, log)
+            case "all_of":
+                result = _all_of(name, {part: values[part] for part in variable.all_of}, log)
+        values[name] = _typed(result, variable)
+        log += _outcome_of(name, variable, values[name])
+    return values, log
+
+
+def _scores(joined: pd.DataFrame, codebook: Codebook) -> tuple[dict[tuple[str, str], pd.Series], list[tuple]]:
+    """Every scale of every instrument at each administration, and the count of complete and prorated scores."""
+    scores: dict[tuple[str, str], pd.Series] = {}
+    log: list[tuple] = []
+    for _, instrument in sorted(codebook.instruments.items()):
+        for given, administration in sorted(instrument.administrations.items()):
+            items = joined.filter(regex=rf"^{administration.file}\.").rename(columns=lambda c: c.split(".", 1)[1])
+            table, counts = scoring.score(items, instrument, given)
+            scores |= {(given, column): table[column] for column in table}
+            for row in counts.to_dict("records"):
+                scale = f"{row['instrument']}.{row['scale']} at {given}"
+                for way in ("complete", "prorated", "decided", "missing"):
+                    log.append((scale, "score", way, row[f"n_{way}"]))
+    return scores, log
+
+
+def _recode(joined: pd.DataFrame, name: str, variable: Variable, codebook: Codebook, log: list[tuple]) -> pd.Series:
+    column = variable.recode.of
+    raw = joined[column]
+    result = pd.Series(None, index=raw.index, dtype=object)
+    labels = codebook.column(column).codes
+    for level, codes in sorted(variable.recode.to.items()):
+        result = result.mask(raw.isin(codes), level)
+        for code in codes:
+            log.append((name, "recode", f"{code} {labels[code]} -> {level}", int((raw == code).sum())))
+    for code in variable.recode.missing:
+        log.append((name, "recode", f"{code} {labels[code]} -> missing", int((raw == code).sum())))
+    if (why := f"{column}__why") in joined:
+        for reason, n in joined.loc[raw.isna(), why].value_counts().sort_index().items():
+            log.append((name, "recode", f"missing: {reason}", int(n)))
+    return result
+
+
+def _yes_no(is_yes: pd.Series, known: pd.Series) -> pd.Series:
+    return pd.Series(np.where(is_yes, "yes", "no"), index=is_yes.index, dtype=object).where(known, None)
+
+
+def _icd10(codes: pd.DataFrame, ranges: list[str]) -> pd.Series:
+    """Yes where any code lies in a range; no where there is a code and none does; missing where there is no code.
+
+    Compared by the three-character category, so that F60.3 lies in F60-F61. An empty second or later diagnosis means
+    that there was no further one.
+    """
+    categories = codes.apply(lambda column: column.astype("string").str.strip().str.upper().str[:3])
+    inside = pd.DataFrame(False, index=codes.index, columns=codes.columns)
+    for text in ranges:
+        first, _, last = text.partition("-")
+        inside |= ((categories >= first) & (categories <= (last or first))).fillna(False).astype(bool)
+    return _yes_no(inside.any(axis="columns"), categories.notna().any(axis="columns"))
+
+
+def _any_of(name: str, parts: dict[str, pd.Series], log: list[tuple]) -> pd.Series:
+    """Kleene's or: yes if any known part is yes; no only if every part is known and no; otherwise missing."""
+    yes = pd.DataFrame({part: values == "yes" for part, values in parts.items()})
+    known = pd.DataFrame({part: values.notna() for part, values in parts.items()})
+    any_yes, all_known = yes.any(axis="columns"), known.all(axis="columns")
+    for part in parts:
+        others = yes.drop(columns=part).any(axis="columns")
+        log.append((name, "any_of", f"yes, and {part} says so", int(yes[part].sum())))
+        log.append((name, "any_of", f"yes by {part} alone", int((yes[part] & ~others).sum())))
+    log.append((name, "any_of", "yes though a part is missing", int((any_yes & ~all_known).sum())))
+    log.append((name, "any_of", "missing: no part says yes and a part is missing", int((~any_yes & ~all_known).sum())))
+    return _yes_no(any_yes, any_yes | all_known)
+
+
+def _all_of(name: str, parts: dict[str, pd.Series], log: list[tuple]) -> pd.Series:
+    """Kleene's and: no if any known part is no; yes only if every part is known and yes; otherwise missing."""
+    no = pd.DataFrame({part: values == "no" for part, values in parts.items()})
+    known = pd.DataFrame({part: values.notna() for part, values in parts.items()})
+    any_no, all_known = no.any(axis="columns"), known.all(axis="columns")
+    for part in parts:
+        log.append((name, "all_of", f"no, and {part} says so", int(no[part].sum())))
+    log.append((name, "all_of", "missing: no part says no and a part is missing", int((~any_no & ~all_known).sum())))
+    return _yes_no(~any_no, any_no | all_known)
+
+
+def _typed(values: pd.Series, variable: Variable) -> pd.Series:
+    if variable.kind == "continuous":
+        return values.astype("float64")
+    return values.astype(pd.CategoricalDtype(list(variable.level_labels), ordered=True))
+
+
+def _outcome_of(name: str, variable: Variable, values: pd.Series) -> list[tuple]:
+    counts = [(name, variable.form, "missing", int(values.isna().sum()))]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        counts = [(name, variable.form, f"= {level}", int((values == level).sum())) for level in values.cat.categories] + counts
+    return counts
+
+
+def _include(table: pd.DataFrame, population: list[Step]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows = [("in the extract", len(table), 0)]
+    for step in population:
+        values = table[step.variable]
+        kept = table[values.isin(step.levels) if step.levels else values.notna()]
+        rows.append((step.label, len(kept), len(table) - len(kept)))
+        table = kept
+    flow = pd.DataFrame(rows, columns=["label", "n", "excluded"])
+    flow.insert(0, "step", range(len(flow)))
+    return table.reset_index(drop=True), flow

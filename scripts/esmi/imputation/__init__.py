@@ -1,0 +1,1 @@
+"""Ways to fill missing values, each imputation on its own and from its own seed."""
