@@ -34,7 +34,7 @@ rule all:
 
 
 onstart:
-    restrict("results/restricted")
+    prepare_results()
 
 
 onsuccess:

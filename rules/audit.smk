@@ -6,15 +6,15 @@ rule export_graphs:
     output:
         rulegraph=temp("results/audit/rulegraph.dot"),
         dag=temp("results/audit/dag.dot"),
-    params:
-        rules=rules_hash(),
-        jobs=canonical({"batches": BATCHES, "models": list(STUDY.models), "comparisons": list(STUDY.comparisons)}),
     log:
         "results/audit/logs/export_graphs.log",
     benchmark:
         "results/audit/benchmarks/export_graphs.tsv"
     conda:
         "../envs/audit.yaml"
+    params:
+        rules=rules_hash(),
+        jobs=canonical({"batches": BATCHES, "models": list(STUDY.models), "comparisons": list(STUDY.comparisons)}),
     shell:
         "({SNAKEMAKE} --rulegraph dot > {output.rulegraph} && {SNAKEMAKE} --forceall --dag dot > {output.dag}) 2> {log}"
 
@@ -27,13 +27,13 @@ rule draw_graphs:
     output:
         rulegraph="results/audit/rulegraph.svg",
         dag="results/audit/dag.svg",
-    params:
-        code=code("draw_graphs"),
     log:
         "results/audit/logs/draw_graphs.log",
     benchmark:
         "results/audit/benchmarks/draw_graphs.tsv"
     conda:
         "../envs/audit.yaml"
+    params:
+        code=code("draw_graphs"),
     script:
         "../scripts/draw_graphs.py"

@@ -11,17 +11,17 @@ rule clean_data:
         cleaned="results/restricted/cleaned.parquet",
         log="results/aggregate/cleaning.csv",
         flow="results/aggregate/flow.csv",
-    params:
-        code=code("clean_data"),
-        files=sorted(RAW),
-        codebook=canonical(CODEBOOK.without_words()),
-        spine=STUDY.extract.spine,
-        population=canonical(STUDY.population),
     log:
         "results/audit/logs/clean_data.log",
     benchmark:
         "results/audit/benchmarks/clean_data.tsv"
     conda:
         "../envs/clean.yaml"
+    params:
+        code=code("clean_data"),
+        files=sorted(RAW),
+        codebook=canonical(CODEBOOK.without_words()),
+        spine=STUDY.extract.spine,
+        population=canonical(STUDY.population),
     script:
         "../scripts/clean_data.py"

@@ -7,12 +7,15 @@ import sys
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from esmi import audit, codebook, settings
-from esmi.canonical import canonical
+from esmi.canonical import canonical, in_order
 from esmi.documents import read_yaml
 from esmi.errors import ResearchError
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
 CONFIGS = [Path(path) for path in workflow.overwrite_configfiles] or [Path(workflow.basedir) / "config.yaml"]
+
+# Whose results are in results/: two studies in one folder would leave each other's tables behind.
+OWNER = Path("results/audit/study.txt")
 
 # The Snakemake that runs now, to be asked for its graphs.
 SNAKEMAKE = shlex.join(
@@ -29,6 +32,11 @@ try:
     CODEBOOK = codebook.load(CONFIG.parent / STUDY.codebook)
     settings.check(STUDY, CODEBOOK, CONFIG)
     RAW = {name: settings.raw_path(STUDY, CONFIG, name) for name in STUDY.extract.files}
+    if OWNER.is_file() and OWNER.read_text(encoding="utf-8").strip() != STUDY.study.name:
+        raise ResearchError(
+            f"results/ holds the study '{OWNER.read_text(encoding='utf-8').strip()}', and this config is of "
+            f"'{STUDY.study.name}': run it in a folder of its own (--directory), or remove results/"
+        )
 except ResearchError as error:
     raise WorkflowError(str(error)) from None
 
@@ -60,7 +68,7 @@ def assumptions():
     """The declared assumptions of the synthetic extract, where there is one."""
     if STUDY.extract.synthetic is None:
         return ""
-    return canonical(read_yaml(CONFIG.parent / STUDY.extract.synthetic))
+    return in_order(read_yaml(CONFIG.parent / STUDY.extract.synthetic))
 
 
 def raw_file(wildcards):
@@ -78,11 +86,6 @@ def columns_of(wildcards):
     columns = CODEBOOK.columns(wildcards.file)
     missing = {name: list(column.missing.items()) for name, column in columns.items() if column.missing}
     return canonical({"id": CODEBOOK.files[wildcards.file].id, "missing": missing})
-
-
-def words_of(variables):
-    """What is printed of variables: labels, units and levels, reference first."""
-    return {name: CODEBOOK.words(name) for name in variables}
 
 
 def model_of(wildcards):
@@ -122,7 +125,14 @@ def comparison_words_of(wildcards):
     """What is printed of a comparison: its title, headings, and the words of its variables."""
     comparison = STUDY.comparisons[wildcards.comparison]
     sections = list(comparison.variables.items())
-    return canonical({"title": comparison.title, "by": comparison.by, "sections": sections, "words": words_of([comparison.by, *comparison.names])})
+    return canonical(
+        {
+            "title": comparison.title,
+            "by": comparison.by,
+            "sections": sections,
+            "words": words_of([comparison.by, *comparison.names]),
+        }
+    )
 
 
 def report_settings():
@@ -138,10 +148,13 @@ def report_settings():
     )
 
 
-def restrict(folder):
-    """Make a folder that nobody but its owner can enter."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    Path(folder).chmod(0o700)
+def prepare_results():
+    """A folder for rows of persons that nobody but its owner can enter, and the name of the study."""
+    restricted = Path("results/restricted")
+    restricted.mkdir(parents=True, exist_ok=True)
+    restricted.chmod(0o700)
+    OWNER.parent.mkdir(parents=True, exist_ok=True)
+    OWNER.write_text(STUDY.study.name + "\n", encoding="utf-8")
 
 
 def summary():

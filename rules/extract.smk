@@ -7,18 +7,18 @@ rule simulate_extract:
         files=[str(path) for path in RAW.values() if STUDY.extract.synthetic],
         truth="results/restricted/synthetic/truth.json",
         complete="results/restricted/synthetic/complete.parquet",
-    params:
-        code=code("simulate_extract"),
-        files=list(RAW),
-        assumptions=assumptions(),
-        codebook=canonical(CODEBOOK.raw_part()),
-        seed=STUDY.study.seed,
     log:
         "results/audit/logs/simulate_extract.log",
     benchmark:
         "results/audit/benchmarks/simulate_extract.tsv"
     conda:
         "../envs/extract.yaml"
+    params:
+        code=code("simulate_extract"),
+        files=list(RAW),
+        assumptions=assumptions(),
+        codebook=canonical(CODEBOOK.raw_part()),
+        seed=STUDY.study.seed,
     script:
         "../scripts/simulate_extract.py"
 
@@ -29,16 +29,16 @@ rule ingest_file:
         raw=raw_file,
     output:
         ingested="results/restricted/ingested/{file}.parquet",
-    params:
-        code=code("ingest_file"),
-        columns=columns_of,
-        raw_sha256=raw_hash,
     log:
         "results/audit/logs/ingest_file/{file}.log",
     benchmark:
         "results/audit/benchmarks/ingest_file/{file}.tsv"
     conda:
         "../envs/extract.yaml"
+    params:
+        code=code("ingest_file"),
+        columns=columns_of,
+        raw_sha256=raw_hash,
     script:
         "../scripts/ingest_file.py"
 
@@ -49,17 +49,17 @@ rule validate_extract:
         ingested=expand("results/restricted/ingested/{file}.parquet", file=sorted(RAW)),
     output:
         validation="results/aggregate/validation.csv",
-    params:
-        code=code("validate_extract"),
-        files=sorted(RAW),
-        names={name: path.name for name, path in sorted(RAW.items())},
-        codebook=canonical(CODEBOOK.raw_part()),
-        spine=STUDY.extract.spine,
     log:
         "results/audit/logs/validate_extract.log",
     benchmark:
         "results/audit/benchmarks/validate_extract.tsv"
     conda:
         "../envs/clean.yaml"
+    params:
+        code=code("validate_extract"),
+        files=sorted(RAW),
+        names={name: path.name for name, path in sorted(RAW.items())},
+        codebook=canonical(CODEBOOK.raw_part()),
+        spine=STUDY.extract.spine,
     script:
         "../scripts/validate_extract.py"

@@ -7,16 +7,16 @@ rule draw_forest:
         tables=expand("results/aggregate/tables/odds_ratios_{model}.csv", model=STUDY.models),
     output:
         multiext("results/aggregate/figures/forest", png=".png", svg=".svg", csv=".csv"),
-    params:
-        code=code("draw_forest"),
-        titles=[model.title for model in STUDY.models.values()],
-        notice=NOTICE,
     log:
         "results/audit/logs/draw_forest.log",
     benchmark:
         "results/audit/benchmarks/draw_forest.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        code=code("draw_forest"),
+        titles=[model.title for model in STUDY.models.values()],
+        notice=NOTICE,
     script:
         "../scripts/draw_forest.py"
 
@@ -31,16 +31,16 @@ rule draw_missingness:
         multiext(
             "results/aggregate/figures/missing_patterns", patterns_png=".png", patterns_svg=".svg", patterns_csv=".csv"
         ),
-    params:
-        code=code("draw_missingness"),
-        words=canonical(words_of(STUDY.variables)),
-        notice=NOTICE,
     log:
         "results/audit/logs/draw_missingness.log",
     benchmark:
         "results/audit/benchmarks/draw_missingness.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        code=code("draw_missingness"),
+        words=canonical(words_of(STUDY.variables)),
+        notice=NOTICE,
     script:
         "../scripts/draw_missingness.py"
 
@@ -51,16 +51,16 @@ rule draw_convergence:
         traces="results/aggregate/convergence.csv",
     output:
         multiext("results/aggregate/figures/convergence", png=".png", svg=".svg", csv=".csv"),
-    params:
-        code=code("draw_convergence"),
-        words=canonical(words_of(STUDY.variables)),
-        notice=NOTICE,
     log:
         "results/audit/logs/draw_convergence.log",
     benchmark:
         "results/audit/benchmarks/draw_convergence.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        code=code("draw_convergence"),
+        words=canonical(words_of(STUDY.variables)),
+        notice=NOTICE,
     script:
         "../scripts/draw_convergence.py"
 
@@ -72,16 +72,16 @@ rule draw_flow:
         checks=expand("results/aggregate/checks/{model}.csv", model=STUDY.models),
     output:
         multiext("results/aggregate/figures/flow", png=".png", svg=".svg", csv=".csv"),
-    params:
-        code=code("draw_flow"),
-        unit=STUDY.study.unit,
-        titles=[model.title for model in STUDY.models.values()],
-        notice=NOTICE,
     log:
         "results/audit/logs/draw_flow.log",
     benchmark:
         "results/audit/benchmarks/draw_flow.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        code=code("draw_flow"),
+        unit=STUDY.study.unit,
+        titles=[model.title for model in STUDY.models.values()],
+        notice=NOTICE,
     script:
         "../scripts/draw_flow.py"

@@ -7,15 +7,15 @@ rule select_variables:
         cleaned="results/restricted/cleaned.parquet",
     output:
         selected="results/restricted/imputation_input.parquet",
-    params:
-        code=code("select_variables"),
-        variables=STUDY.variables,
     log:
         "results/audit/logs/select_variables.log",
     benchmark:
         "results/audit/benchmarks/select_variables.tsv"
     conda:
         "../envs/clean.yaml"
+    params:
+        code=code("select_variables"),
+        variables=STUDY.variables,
     script:
         "../scripts/select_variables.py"
 
@@ -27,6 +27,13 @@ rule impute_batch:
     output:
         imputed="results/restricted/imputed/{batch}.parquet",
         trace="results/restricted/traces/{batch}.parquet",
+    log:
+        "results/audit/logs/impute_batch/{batch}.log",
+    benchmark:
+        "results/audit/benchmarks/impute_batch/{batch}.tsv"
+    conda:
+        "../envs/impute.yaml"
+    threads: 1
     params:
         code=code("impute_batch"),
         seed=STUDY.study.seed,
@@ -36,13 +43,6 @@ rule impute_batch:
         donors=STUDY.imputation.donors,
         outcomes=sorted(set(STUDY.outcomes) & set(STUDY.variables)),
         ordinal=[name for name in STUDY.variables if CODEBOOK.variables[name].kind == "ordinal"],
-    log:
-        "results/audit/logs/impute_batch/{batch}.log",
-    benchmark:
-        "results/audit/benchmarks/impute_batch/{batch}.tsv"
-    threads: 1
-    conda:
-        "../envs/impute.yaml"
     script:
         "../scripts/impute_batch.py"
 
@@ -53,13 +53,13 @@ rule collect_traces:
         traces=expand("results/restricted/traces/{batch}.parquet", batch=BATCHES),
     output:
         traces="results/aggregate/convergence.csv",
-    params:
-        code=code("collect_traces"),
     log:
         "results/audit/logs/collect_traces.log",
     benchmark:
         "results/audit/benchmarks/collect_traces.tsv"
     conda:
         "../envs/clean.yaml"
+    params:
+        code=code("collect_traces"),
     script:
         "../scripts/collect_traces.py"

@@ -8,15 +8,15 @@ rule describe_missingness:
     output:
         extent="results/aggregate/missingness/extent.csv",
         patterns="results/aggregate/missingness/patterns.csv",
-    params:
-        code=code("describe_missingness"),
-        variables=STUDY.variables,
-        outcomes=[name for name in STUDY.outcomes if name in STUDY.variables],
     log:
         "results/audit/logs/describe_missingness.log",
     benchmark:
         "results/audit/benchmarks/describe_missingness.tsv"
     conda:
         "../envs/clean.yaml"
+    params:
+        code=code("describe_missingness"),
+        variables=STUDY.variables,
+        outcomes=[name for name in STUDY.outcomes if name in STUDY.variables],
     script:
         "../scripts/describe_missingness.py"

@@ -7,15 +7,17 @@ rule check_model:
         cleaned="results/restricted/cleaned.parquet",
     output:
         check="results/aggregate/checks/{model}.csv",
-    params:
-        code=code("check_model"),
-        model=model_of,
     log:
         "results/audit/logs/check_model/{model}.log",
     benchmark:
         "results/audit/benchmarks/check_model/{model}.tsv"
     conda:
         "../envs/model.yaml"
+    # Before all that could run by then: a model that cannot be fitted is said at once, not after the imputation.
+    priority: 1
+    params:
+        code=code("check_model"),
+        model=model_of,
     script:
         "../scripts/check_model.py"
 
@@ -27,15 +29,15 @@ rule fit_model:
         check=ancient("results/aggregate/checks/{model}.csv"),
     output:
         fits="results/aggregate/fits/{model}/{batch}.parquet",
-    params:
-        code=code("fit_model"),
-        model=model_of,
     log:
         "results/audit/logs/fit_model/{model}/{batch}.log",
     benchmark:
         "results/audit/benchmarks/fit_model/{model}/{batch}.tsv"
     conda:
         "../envs/model.yaml"
+    params:
+        code=code("fit_model"),
+        model=model_of,
     script:
         "../scripts/fit_model.py"
 
@@ -47,15 +49,15 @@ rule fit_complete_cases:
         check=ancient("results/aggregate/checks/{model}.csv"),
     output:
         fit="results/aggregate/complete_case/{model}.csv",
-    params:
-        code=code("fit_complete_cases"),
-        model=model_of,
-        level=STUDY.inference.level,
     log:
         "results/audit/logs/fit_complete_cases/{model}.log",
     benchmark:
         "results/audit/benchmarks/fit_complete_cases/{model}.tsv"
     conda:
         "../envs/model.yaml"
+    params:
+        code=code("fit_complete_cases"),
+        model=model_of,
+        level=STUDY.inference.level,
     script:
         "../scripts/fit_complete_cases.py"

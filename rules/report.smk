@@ -8,7 +8,9 @@ rule write_report:
         cleaning="results/aggregate/cleaning.csv",
         checks=expand("results/aggregate/checks/{model}.csv", model=STUDY.models),
         odds_ratios=expand("results/aggregate/tables/odds_ratios_{model}.csv", model=STUDY.models),
-        characteristics=expand("results/aggregate/tables/characteristics_{comparison}.csv", comparison=STUDY.comparisons),
+        characteristics=expand(
+            "results/aggregate/tables/characteristics_{comparison}.csv", comparison=STUDY.comparisons
+        ),
         pooled=expand("results/aggregate/pooled/{model}.csv", model=STUDY.models),
         figures=expand(
             "results/aggregate/figures/{figure}.svg",
@@ -17,6 +19,12 @@ rule write_report:
         rulegraph="results/audit/rulegraph.svg",
     output:
         report="results/aggregate/report.html",
+    log:
+        "results/audit/logs/write_report.log",
+    benchmark:
+        "results/audit/benchmarks/write_report.tsv"
+    conda:
+        "../envs/tables.yaml"
     params:
         code=code("write_report"),
         settings=report_settings(),
@@ -24,11 +32,5 @@ rule write_report:
         comparisons=list(STUDY.comparisons),
         words=canonical(words_of(CODEBOOK.variables)),
         notice=NOTICE,
-    log:
-        "results/audit/logs/write_report.log",
-    benchmark:
-        "results/audit/benchmarks/write_report.tsv"
-    conda:
-        "../envs/tables.yaml"
     script:
         "../scripts/write_report.py"

@@ -8,15 +8,15 @@ rule compare_groups:
     output:
         summaries="results/aggregate/comparisons/{comparison}_summaries.csv",
         tests="results/aggregate/comparisons/{comparison}_tests.csv",
-    params:
-        code=code("compare_groups"),
-        comparison=comparison_of,
     log:
         "results/audit/logs/compare_groups/{comparison}.log",
     benchmark:
         "results/audit/benchmarks/compare_groups/{comparison}.tsv"
     conda:
         "../envs/model.yaml"
+    params:
+        code=code("compare_groups"),
+        comparison=comparison_of,
     script:
         "../scripts/compare_groups.py"
 
@@ -26,19 +26,21 @@ rule tabulate_characteristics:
     input:
         summaries="results/aggregate/comparisons/{comparison}_summaries.csv",
         tests="results/aggregate/comparisons/{comparison}_tests.csv",
+        # Only that they passed matters: a study of which a model cannot be fitted gets no table.
+        checks=ancient(expand("results/aggregate/checks/{model}.csv", model=STUDY.models)),
     output:
         csv="results/aggregate/tables/characteristics_{comparison}.csv",
         html="results/aggregate/tables/characteristics_{comparison}.html",
-    params:
-        code=code("tabulate_characteristics"),
-        words=comparison_words_of,
-        notice=NOTICE,
     log:
         "results/audit/logs/tabulate_characteristics/{comparison}.log",
     benchmark:
         "results/audit/benchmarks/tabulate_characteristics/{comparison}.tsv"
     conda:
         "../envs/tables.yaml"
+    params:
+        code=code("tabulate_characteristics"),
+        words=comparison_words_of,
+        notice=NOTICE,
     script:
         "../scripts/tabulate_characteristics.py"
 
@@ -52,16 +54,16 @@ rule tabulate_odds_ratios:
     output:
         csv="results/aggregate/tables/odds_ratios_{model}.csv",
         html="results/aggregate/tables/odds_ratios_{model}.html",
-    params:
-        code=code("tabulate_odds_ratios"),
-        words=model_words_of,
-        level=STUDY.inference.level,
-        notice=NOTICE,
     log:
         "results/audit/logs/tabulate_odds_ratios/{model}.log",
     benchmark:
         "results/audit/benchmarks/tabulate_odds_ratios/{model}.tsv"
     conda:
         "../envs/tables.yaml"
+    params:
+        code=code("tabulate_odds_ratios"),
+        words=model_words_of,
+        level=STUDY.inference.level,
+        notice=NOTICE,
     script:
         "../scripts/tabulate_odds_ratios.py"

@@ -1,6 +1,7 @@
 """Check that a model has events, that its covariates vary, and count events per parameter."""
 
 import pandas as pd
+
 from esmi import design
 from esmi.canonical import from_canonical
 from esmi.job import reporting, write_csv

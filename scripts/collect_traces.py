@@ -1,6 +1,7 @@
 """Collect the means of the imputed values over the iterations of every chain."""
 
 import pandas as pd
+
 from esmi.job import reporting, write_csv
 
 with reporting(snakemake.log[0]):

@@ -1,6 +1,7 @@
 """Summarise and compare characteristics of those with and without involvement, among those for whom it is known."""
 
 import pandas as pd
+
 from esmi import comparison
 from esmi.canonical import from_canonical
 from esmi.job import reporting, write_csv

@@ -1,6 +1,7 @@
 """Describe how much is missing of each variable, in all and by outcome, and which are missing together."""
 
 import pandas as pd
+
 from esmi import missingness
 from esmi.job import reporting, write_csv
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+
 from esmi import figures, report
 from esmi.job import read_csv, reporting, write_csv
 

@@ -1,6 +1,7 @@
 """Draw the graphs that Snakemake gave in the DOT language, with the Graphviz that pygraphviz carries."""
 
 import pygraphviz
+
 from esmi.job import reporting
 
 with reporting(snakemake.log[0]):

@@ -1,6 +1,7 @@
 """Fit a model to those with nothing missing in it, as the comparison that the protocol asks for."""
 
 import pandas as pd
+
 from esmi import logistic
 from esmi.canonical import from_canonical
 from esmi.job import reporting, write_csv

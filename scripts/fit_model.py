@@ -4,6 +4,7 @@ Logistic regression by maximum likelihood (statsmodels); those with a missing ou
 """
 
 import pandas as pd
+
 from esmi import logistic
 from esmi.canonical import from_canonical
 from esmi.job import reporting, write_parquet

@@ -10,6 +10,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"  # before LightGBM loads: more threads never helped at any size measured
 
 import pandas as pd
+
 from esmi.imputation import forest
 from esmi.job import reporting, write_parquet
 

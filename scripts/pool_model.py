@@ -5,6 +5,7 @@ Li, Raghunathan & Rubin (1991) for variables with several levels. Log-odds are p
 """
 
 import pandas as pd
+
 from esmi import pooling
 from esmi.canonical import from_canonical
 from esmi.job import reporting, write_csv

@@ -1,6 +1,7 @@
 """Take the variables of the imputation model out of the cleaned data, so that no other variable reruns it."""
 
 import pandas as pd
+
 from esmi.derive import ID
 from esmi.job import reporting, write_parquet
 

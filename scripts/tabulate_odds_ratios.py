@@ -1,4 +1,4 @@
-"""Lay out unadjusted, adjusted and complete-case odds ratios side by side: tidy numbers, and the page made from them."""
+"""Lay out unadjusted, adjusted and complete-case odds ratios side by side: tidy numbers, and a page made from them."""
 
 from pathlib import Path
 

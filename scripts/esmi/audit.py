@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def modules_behind(script: Path, library: Path) -> list[Path]:
-    """The script and every module of the library that it imports, directly or not, sorted; with a module, its templates.
+    """The script and every module of the library that it imports, directly or not, and their templates, sorted.
 
-    Found by reading the imports, without running anything. `library` is the folder of the package, such as scripts/esmi;
-    the templates of `report.py` are the files `report.*` beside it.
+    Found by reading the imports, without running anything. `library` is the folder of the package, such as
+    scripts/esmi; the templates of `report.py` are the files `report.*.j2` beside it.
     """
     found: set[Path] = set()
     waiting = [script]

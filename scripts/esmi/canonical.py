@@ -16,6 +16,11 @@ def canonical(value: Any) -> str:
     return json.dumps(_plain(value), ensure_ascii=False)
 
 
+def in_order(value: Any) -> str:
+    """As `canonical`, for a document in which the order of keys has a meaning throughout."""
+    return json.dumps(_as_written(value), ensure_ascii=False)
+
+
 def from_canonical(text: str) -> Any:
     """What `canonical` was given, as plain dicts, lists and scalars; keys that were numbers are numbers again."""
     return json.loads(text, object_pairs_hook=lambda pairs: {_key_of(key): value for key, value in pairs})
@@ -25,7 +30,7 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return _as_written(value.model_dump(mode="python", by_alias=True, exclude_defaults=True))
     if isinstance(value, dict):
-        return {_text_of(key): _plain(value[key]) for key in sorted(value, key=str)}
+        return {_text_of(key): _plain(value[key]) for key in sorted(value, key=_text_of)}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value

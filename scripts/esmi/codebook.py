@@ -6,22 +6,25 @@ Variables come from raw columns or from other variables by small declared forms;
 
 import graphlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from esmi import instruments
-from esmi.documents import Closed, nearest, parse, read_yaml
-from esmi.errors import listed
+from esmi.documents import Closed, Name, nearest, parse, read_yaml
+from esmi.errors import ResearchError, listed
 from esmi.instruments import Instrument
 
 Code = int | float | str
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+# The columns that the workflow's own tables have beside the variables.
+RESERVED = ("id", "imputation", "pattern", "n", "percent", "missing_variables")
 
 NO_YES = {"no": "No", "yes": "Yes"}
-ICD10 = re.compile(r"^[A-Z][0-9]{2}$")
+ICD10 = re.compile(r"[A-Z][0-9]{2}")
 
 
 class Column(Closed):
@@ -43,6 +46,11 @@ class Column(Closed):
             raise ValueError(f"code {', '.join(both)} is both a code and a missing code")
         return self
 
+    @property
+    def is_number(self) -> bool:
+        """Whether the values are numbers: measured, or codes that are all numbers."""
+        return not self.text and not any(isinstance(code, str) for code in self.codes)
+
 
 class RawFile(Closed):
     """One raw file: the column that identifies a person, and its columns."""
@@ -55,7 +63,7 @@ class Recode(Closed):
     """Levels from raw codes: every declared code goes to one level or to `missing`."""
 
     of: str
-    to: dict[Name, list[Code]]
+    to: dict[Name, list[Code]] = Field(min_length=2)
     missing: list[Code] = []
 
 
@@ -63,7 +71,7 @@ class Bands(Closed):
     """Levels from a number: each level begins at its value and ends where the next begins."""
 
     of: str
-    start: dict[Name, float]
+    start: dict[Name, float] = Field(min_length=2)
 
 
 class Choose(Closed):
@@ -107,7 +115,7 @@ class Icd10(Closed):
     def _ranges_are_categories(self) -> "Icd10":
         for text in self.ranges:
             ends = text.split("-")
-            if len(ends) > 2 or not all(ICD10.match(end) for end in ends) or ends[0] > ends[-1]:
+            if len(ends) > 2 or not all(ICD10.fullmatch(end) for end in ends) or ends[0] > ends[-1]:
                 raise ValueError(f"'{text}' is not an ICD-10 category such as F20, or a range such as F20-F29")
         return self
 
@@ -155,7 +163,7 @@ class Variable(Closed):
         derived = self.derived_levels
         if self.levels and derived is None:
             raise ValueError(f"levels are for categories; '{self.form}' gives a number")
-        if derived is not None and self.levels and list(self.levels) != derived and set(self.levels) != set(derived):
+        if derived is not None and self.levels and set(self.levels) != set(derived):
             raise ValueError(f"levels are {', '.join(self.levels)}; '{self.form}' gives {', '.join(derived)}")
         if derived is not None and not self.levels and derived != list(NO_YES):
             raise ValueError(f"levels is needed: a label for each of {', '.join(derived)}")
@@ -163,8 +171,10 @@ class Variable(Closed):
             raise ValueError(f"reference '{self.reference}' is not a level{nearest(self.reference, derived or [])}")
         if self.ordered and (derived is None or len(derived) < 3):
             raise ValueError("ordered is for categories with three levels or more")
-        if self.ordered and self.reference not in (None, list(self.levels)[0], list(self.levels)[-1]):
+        if self.ordered and self.reference not in (None, *[*self.levels][:1], *[*self.levels][-1:]):
             raise ValueError(f"reference '{self.reference}' must be the first or the last level of an ordered variable")
+        if self.ordered and self.bands and list(self.levels) not in (derived, derived[::-1]):
+            raise ValueError(f"levels of an ordered variable are in the order of its bands, {', '.join(derived)}")
         return self
 
     def _form(self, name: str) -> object:
@@ -226,17 +236,47 @@ class Variable(Closed):
             case _:
                 return []
 
+    def needs(self, operand: str) -> Literal["number", "codes", "text", "yes/no"]:
+        """The kind that an operand of this variable must be of."""
+        match self.form:
+            case "recode":
+                return "codes"
+            case "choose":
+                return "codes" if operand == self.choose.by else "number"
+            case "icd10":
+                return "text"
+            case "any_of" | "all_of":
+                return "yes/no"
+            case _:
+                return "number"
+
+
+def _by_code(values: dict[Code, str]) -> dict[Code, str]:
+    return dict(sorted(values.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+
 
 def _sorted(column: Column) -> Column:
-    def by_code(labels: dict[Code, str]) -> dict[Code, str]:
-        return dict(sorted(labels.items(), key=lambda item: (isinstance(item[0], str), item[0])))
-
-    return column.model_copy(update={"codes": by_code(column.codes), "missing": by_code(column.missing)})
+    return column.model_copy(update={"codes": _by_code(column.codes), "missing": _by_code(column.missing)})
 
 
 def _blank(column: Column) -> Column:
     return column.model_copy(
         update={"label": "", "codes": dict.fromkeys(column.codes, ""), "missing": dict.fromkeys(column.missing, "")}
+    )
+
+
+def _without_words(variable: Variable) -> Variable:
+    """The variable less its words; its levels in their order, all else sorted where the order has no meaning."""
+    recode, choose = variable.recode, variable.choose
+    return variable.model_copy(
+        update={
+            "label": "",
+            "unit": "",
+            "levels": dict.fromkeys(variable.level_labels, ""),
+            "reference": None,
+            "recode": recode and recode.model_copy(update={"to": dict(sorted(recode.to.items()))}),
+            "choose": choose and choose.model_copy(update={"columns": _by_code(choose.columns)}),
+        }
     )
 
 
@@ -254,15 +294,20 @@ class Codebook(Closed):
 
     def columns(self, file: str) -> dict[str, Column]:
         """Every declared column of a raw file: its own and the items of the instruments given in it."""
-        columns = dict(self.files[file].columns)
-        for instrument in self.instruments.values():
-            for given in instrument.administrations.values():
-                if given.file == file:
-                    for item in instrument.items:
-                        columns[given.items.format(item)] = Column(
-                            label=f"{instrument.title}, item {item}", range=instrument.range, missing=instrument.missing
-                        )
-        return columns
+        return self.files[file].columns | dict(self.items(file))
+
+    def items(self, file: str) -> list[tuple[str, Column]]:
+        """The columns of a raw file that hold items of instruments, by name; two of one name are a fault."""
+        return [
+            (
+                given.items.format(item),
+                Column(label=f"{instrument.title}, item {item}", range=instrument.range, missing=instrument.missing),
+            )
+            for instrument in self.instruments.values()
+            for given in instrument.administrations.values()
+            if given.file == file
+            for item in instrument.items
+        ]
 
     def column(self, operand: str) -> Column:
         """The declared column that an operand `file.column` names."""
@@ -281,7 +326,7 @@ class Codebook(Closed):
         )
 
     def without_words(self) -> "Codebook":
-        """The codebook less its labels, titles, units and sources, sorted: all that decides values, and nothing more."""
+        """The codebook less its labels, titles, units and sources, sorted: what decides values, and nothing more."""
         raw = self.raw_part()
         return Codebook(
             files={
@@ -289,14 +334,11 @@ class Codebook(Closed):
                 for name, file in raw.files.items()
             },
             instruments={name: instruments.without_words(i) for name, i in raw.instruments.items()},
-            variables={
-                name: variable.model_copy(update={"label": "", "unit": "", "levels": dict.fromkeys(variable.levels, "")})
-                for name, variable in sorted(self.variables.items())
-            },
+            variables={name: _without_words(variable) for name, variable in sorted(self.variables.items())},
         )
 
     def terms(self, variable: str) -> list[str]:
-        """The names of a variable's terms in a model: itself for a number, `variable[level]` for other levels than the first."""
+        """The names of a variable's terms in a model: itself for a number, else `variable[level]` but for the first."""
         levels = list(self.variables[variable].level_labels)
         return [f"{variable}[{level}]" for level in levels[1:]] or [variable]
 
@@ -329,13 +371,22 @@ class Codebook(Closed):
 def load(folder: Path) -> Codebook:
     """The codebook in a folder: variables.yaml and instruments/*.yaml.
 
-    Raises one ResearchError with all faults of a file, and then one with all faults between the files.
+    Raises one ResearchError with all faults within the files, and, where there are none, one with all between them.
     """
     path = folder / "variables.yaml"
-    document = parse(_Variables, read_yaml(path), str(path))
+    faults: list[str] = []
     known: dict[str, Instrument] = {}
+    try:
+        document = parse(_Variables, read_yaml(path), str(path))
+    except ResearchError as error:
+        faults.append(str(error))
     for file in sorted((folder / "instruments").glob("*.yaml")):
-        known[file.stem] = instruments.parse(read_yaml(file))
+        try:
+            known[file.stem] = instruments.parse(read_yaml(file), str(file))
+        except ResearchError as error:
+            faults.append(str(error))
+    if faults:
+        raise ResearchError("\n".join(faults))
     codebook = Codebook.model_construct(files=document.files, instruments=known, variables=document.variables)
     if faults := list(_cross_checks(codebook)):
         raise listed(str(folder), faults)
@@ -352,43 +403,79 @@ def _cross_checks(codebook: Codebook) -> Iterator[str]:
                     f"instruments/{name}.yaml: administrations.{given}.file is '{administration.file}', which is not "
                     f"among files{nearest(administration.file, codebook.files)}"
                 )
-    columns = {f"{file}.{column}" for file in codebook.files for column in codebook.columns(file)}
+    for file in codebook.files:
+        yield from _column_faults(codebook, file)
+    columns = {f"{file}.{name}": column for file in codebook.files for name, column in codebook.columns(file).items()}
     for name, variable in codebook.variables.items():
+        if name in RESERVED:
+            yield f"variables.{name}: the workflow has columns of its own called {', '.join(RESERVED)}: choose another name"
         for operand in variable.operands:
-            known = columns if "." in operand else codebook.variables
-            if operand not in known:
-                what = "a column of the codebook" if "." in operand else "a variable of the codebook"
-                yield f"variables.{name}.{variable.form}: '{operand}' is not {what}{nearest(operand, known)}"
-        yield from (f"variables.{name}.{variable.form}: {fault}" for fault in _form_faults(codebook, variable, columns))
+            yield from (
+                f"variables.{name}.{variable.form}: {fault}"
+                for fault in _operand_faults(codebook, columns, variable, operand)
+            )
+        yield from (f"variables.{name}.{variable.form}: {fault}" for fault in _form_faults(codebook, columns, variable))
     try:
         codebook.order()
     except graphlib.CycleError as error:
         yield f"variables: {' -> '.join(error.args[1])} are made from one another in a circle"
 
 
-def _form_faults(codebook: Codebook, variable: Variable, columns: set[str]) -> Iterator[str]:
-    if variable.recode and variable.recode.of in columns:
-        declared = list(codebook.column(variable.recode.of).codes)
-        used = [c for codes in [*variable.recode.to.values(), variable.recode.missing] for c in codes]
-        if not declared:
-            yield f"'{variable.recode.of}' has no codes in the codebook, and only codes can be recoded"
-        elif left := [c for c in declared if c not in used]:
-            yield f"code {', '.join(map(str, left))} of {variable.recode.of} goes nowhere: add it to a level or to missing"
-        if declared and (strange := [c for c in used if c not in declared]):
-            yield f"code {', '.join(map(str, strange))} is not a code of {variable.recode.of}"
-        if twice := sorted({str(c) for c in used if used.count(c) > 1}):
-            yield f"code {', '.join(twice)} goes to two places"
-    if variable.bands and list(variable.bands.start.values()) != sorted(set(variable.bands.start.values())):
+def _column_faults(codebook: Codebook, file: str) -> Iterator[str]:
+    """Columns of a file that are described twice, or are its id."""
+    described = [*codebook.files[file].columns, *(name for name, _ in codebook.items(file))]
+    for column in sorted({c for c in described if described.count(c) > 1}):
+        yield f"files.{file}: the column '{column}' is described twice, by columns or instruments"
+    if (identifier := codebook.files[file].id) in described:
+        yield f"files.{file}: the column '{identifier}' is the id, and is not described as anything else"
+
+
+def _operand_faults(
+    codebook: Codebook, columns: Mapping[str, Column], variable: Variable, operand: str
+) -> Iterator[str]:
+    """What keeps a variable from being made of an operand: there is none of that name, or it is of another kind."""
+    needed = variable.needs(operand)
+    if "." in operand or needed in ("codes", "text"):
+        if operand not in columns:
+            yield f"'{operand}' is not a column of the codebook (file.column){nearest(operand, columns)}"
+        elif needed == "codes" and not columns[operand].codes:
+            yield f"'{operand}' has no codes in the codebook, and '{variable.form}' needs them"
+        elif needed == "text" and not columns[operand].text:
+            yield f"'{operand}' is not a column of text in the codebook"
+        elif needed == "number" and not columns[operand].is_number:
+            yield f"'{operand}' is not a column of numbers in the codebook"
+    elif operand not in codebook.variables:
+        yield f"'{operand}' is not a variable of the codebook{nearest(operand, codebook.variables)}"
+    elif needed == "number" and codebook.variables[operand].derived_levels is not None:
+        yield f"'{operand}' is not a number"
+    elif needed == "yes/no" and codebook.variables[operand].derived_levels != list(NO_YES):
+        yield f"'{operand}' is not a yes/no variable"
+
+
+def _form_faults(codebook: Codebook, columns: Mapping[str, Column], variable: Variable) -> Iterator[str]:
+    if (recode := variable.recode) and recode.of in columns and (declared := list(columns[recode.of].codes)):
+        used = [code for codes in [*recode.to.values(), recode.missing] for code in codes]
+        if left := [code for code in declared if code not in used]:
+            yield f"code {_listed(left)} of {recode.of} goes nowhere: add it to a level or to missing"
+        if strange := [code for code in used if code not in declared]:
+            yield f"code {_listed(strange)} is not a code of {recode.of}; its codes are {_listed(declared)}"
+        if twice := list(dict.fromkeys(code for code in used if used.count(code) > 1)):
+            yield f"code {_listed(twice)} goes to two places"
+    if (choose := variable.choose) and choose.by in columns and (declared := columns[choose.by].codes):
+        if left := [code for code in declared if code not in choose.columns]:
+            yield f"code {_listed(left)} of {choose.by} has no column here"
+        if strange := [code for code in choose.columns if code not in declared]:
+            yield f"code {_listed(strange)} is not a code of {choose.by}; its codes are {_listed(declared)}"
+    if variable.bands and any(low >= high for low, high in pairwise(variable.bands.start.values())):
         yield "the values at which the bands start must rise from one level to the next"
-    if variable.choose and variable.choose.by in columns:
-        declared = set(codebook.column(variable.choose.by).codes)
-        if wrong := sorted(str(c) for c in declared ^ set(variable.choose.columns)):
-            yield f"code {', '.join(wrong)} must stand both in the codes of {variable.choose.by} and here"
-    for operand in (variable.any_of or []) + (variable.all_of or []):
-        if operand in codebook.variables and codebook.variables[operand].derived_levels != list(NO_YES):
-            yield f"'{operand}' is not a yes/no variable"
+    if variable.in_range and variable.in_range.low > variable.in_range.high:
+        yield f"low is {variable.in_range.low:g} and high is {variable.in_range.high:g}: no number lies between"
     if variable.score:
         yield from _score_faults(codebook.instruments, variable.score)
+
+
+def _listed(codes: Iterable[Code]) -> str:
+    return ", ".join(str(code) for code in codes)
 
 
 def _score_faults(known: Mapping[str, Instrument], score: Score) -> Iterator[str]:

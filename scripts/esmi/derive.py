@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from esmi import instruments, scoring
-from esmi.codebook import Codebook, Variable
+from esmi.codebook import ICD10, Codebook, Variable
 from esmi.settings import Step
 
 ID = "id"
@@ -56,25 +56,27 @@ def _derive(joined: pd.DataFrame, codebook: Codebook) -> tuple[dict[str, pd.Seri
     def operand(name: str) -> pd.Series:
         return joined[name] if "." in name else values[name]
 
+    def number(name: str) -> pd.Series:
+        return operand(name).astype("float64")
+
     for name in codebook.order():
         variable = codebook.variables[name]
         match variable.form:
             case "copy":
-                result = operand(variable.from_column).astype("float64")
+                result = number(variable.from_column)
                 log += [(name, "copy", "known", int(result.notna().sum()))]
             case "recode":
                 result = _recode(joined, name, variable, codebook, log)
             case "bands":
-                starts = variable.bands.start
-                result = pd.cut(
-                    operand(variable.bands.of), [*starts.values(), np.inf], right=False, labels=list(starts)
-                ).astype(object)
+                starts, of = variable.bands.start, number(variable.bands.of)
+                result = pd.cut(of, [*starts.values(), np.inf], right=False, labels=list(starts)).astype(object)
+                log.append((name, "bands", "missing: below the first band", int((of < min(starts.values())).sum())))
             case "choose":
                 by, columns = operand(variable.choose.by), variable.choose.columns
                 result = pd.Series(np.nan, index=joined.index)
                 for code, column in columns.items():
-                    result = result.mask(by == code, operand(column))
-                    log.append((name, "choose", f"from {column}", int(((by == code) & operand(column).notna()).sum())))
+                    result = result.mask(by == code, number(column))
+                    log.append((name, "choose", f"from {column}", int(((by == code) & number(column).notna()).sum())))
             case "score":
                 result = scores[variable.score.administration, f"{variable.score.instrument}_{variable.score.scale}"]
                 if variable.score.cut_off is not None:
@@ -82,13 +84,13 @@ def _derive(joined: pd.DataFrame, codebook: Codebook) -> tuple[dict[str, pd.Seri
                     lowest = instruments.cut_offs(instrument, variable.score.scale)[variable.score.cut_off]
                     result = _yes_no(result >= lowest, result.notna())
             case "at_least":
-                number = operand(variable.at_least.of)
-                result = _yes_no(number >= variable.at_least.value, number.notna())
+                of = number(variable.at_least.of)
+                result = _yes_no(of >= variable.at_least.value, of.notna())
             case "in_range":
-                number = operand(variable.in_range.of)
-                result = _yes_no(number.between(variable.in_range.low, variable.in_range.high), number.notna())
+                of = number(variable.in_range.of)
+                result = _yes_no(of.between(variable.in_range.low, variable.in_range.high), of.notna())
             case "icd10":
-                result = _icd10(joined[variable.icd10.columns], variable.icd10.ranges)
+                result = _icd10(joined[variable.icd10.columns], name, variable.icd10.ranges, log)
             case "any_of":
                 result = _any_of(name, {part: values[part] for part in variable.any_of}, log)
             case "all_of":
@@ -118,16 +120,15 @@ def _recode(joined: pd.DataFrame, name: str, variable: Variable, codebook: Codeb
     column = variable.recode.of
     raw = joined[column]
     result = pd.Series(None, index=raw.index, dtype=object)
-    labels = codebook.column(column).codes
     for level, codes in sorted(variable.recode.to.items()):
         result = result.mask(raw.isin(codes), level)
         for code in codes:
-            log.append((name, "recode", f"{code} {labels[code]} -> {level}", int((raw == code).sum())))
+            log.append((name, "recode", f"{code} -> {level}", int((raw == code).sum())))
     for code in variable.recode.missing:
-        log.append((name, "recode", f"{code} {labels[code]} -> missing", int((raw == code).sum())))
-    if (why := f"{column}__why") in joined:
-        for reason, n in joined.loc[raw.isna(), why].value_counts().sort_index().items():
-            log.append((name, "recode", f"missing: {reason}", int(n)))
+        log.append((name, "recode", f"{code} -> missing", int((raw == code).sum())))
+    why = joined.get(f"{column}__why", pd.Series(index=raw.index, dtype=object))
+    for reason, n in why[raw.isna()].fillna("no reason given").value_counts().sort_index().items():
+        log.append((name, "recode", f"missing: {reason}", int(n)))
     return result
 
 
@@ -135,18 +136,22 @@ def _yes_no(is_yes: pd.Series, known: pd.Series) -> pd.Series:
     return pd.Series(np.where(is_yes, "yes", "no"), index=is_yes.index, dtype=object).where(known, None)
 
 
-def _icd10(codes: pd.DataFrame, ranges: list[str]) -> pd.Series:
+def _icd10(texts: pd.DataFrame, name: str, ranges: list[str], log: list[tuple]) -> pd.Series:
     """Yes where any code lies in a range; no where there is a code and none does; missing where there is no code.
 
     Compared by the three-character category, so that F60.3 lies in F60-F61. An empty second or later diagnosis means
-    that there was no further one.
+    that there was no further one. Text that is no ICD-10 code counts as empty, and is counted in the log.
     """
-    categories = codes.apply(lambda column: column.astype("string").str.strip().str.upper().str[:3])
-    inside = pd.DataFrame(False, index=codes.index, columns=codes.columns)
+    written = texts.apply(lambda column: column.astype("string").str.strip().str.upper())
+    is_code = written.apply(lambda column: column.str.match(ICD10)).fillna(False).astype(bool)
+    categories = written.apply(lambda column: column.str[:3]).where(is_code)
+    inside = pd.DataFrame(False, index=texts.index, columns=texts.columns)
     for text in ranges:
         first, _, last = text.partition("-")
         inside |= ((categories >= first) & (categories <= (last or first))).fillna(False).astype(bool)
-    return _yes_no(inside.any(axis="columns"), categories.notna().any(axis="columns"))
+    strange = (written.fillna("") != "") & ~is_code
+    log.append((name, "icd10", "text that is no ICD-10 code", int(strange.any(axis="columns").sum())))
+    return _yes_no(inside.any(axis="columns"), is_code.any(axis="columns"))
 
 
 def _any_of(name: str, parts: dict[str, pd.Series], log: list[tuple]) -> pd.Series:
@@ -183,7 +188,9 @@ def _typed(values: pd.Series, variable: Variable) -> pd.Series:
 def _outcome_of(name: str, variable: Variable, values: pd.Series) -> list[tuple]:
     counts = [(name, variable.form, "missing", int(values.isna().sum()))]
     if isinstance(values.dtype, pd.CategoricalDtype):
-        counts = [(name, variable.form, f"= {level}", int((values == level).sum())) for level in values.cat.categories] + counts
+        counts = [
+            (name, variable.form, f"= {level}", int((values == level).sum())) for level in values.cat.categories
+        ] + counts
     return counts
 
 

@@ -3,10 +3,11 @@
 import difflib
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StrictStr, ValidationError
 
 from esmi.errors import ResearchError, listed
 
@@ -14,21 +15,30 @@ from esmi.errors import ResearchError, listed
 class Closed(BaseModel):
     """A part of a document: no unknown keys, no change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 Document = TypeVar("Document", bound=BaseModel)
+
+_LONGEST = 40
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", text):
+        raise ValueError(f"found {shown(text)}; allowed: up to 32 lower-case letters, digits and _, a letter first")
+    return text
+
+
+Name = Annotated[StrictStr, AfterValidator(_name)]
 
 
 class _Loader(yaml.SafeLoader):
     """YAML 1.2 scalars: only true and false are booleans (`no` is a level's name), 1e3 is a number, no dates."""
 
-    yaml_implicit_resolvers = {}  # noqa: RUF012 - the name and the form are the base class's
+    yaml_implicit_resolvers = {}
 
 
-_NULL, _BOOL, _INT, _FLOAT, _MERGE = (
-    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "merge")
-)
+_NULL, _BOOL, _INT, _FLOAT, _MERGE = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "merge"))
 _Loader.add_implicit_resolver(_MERGE, re.compile(r"^(?:<<)$"), ["<"])
 _Loader.add_implicit_resolver(_NULL, re.compile(r"^(?:~|null|)$"), ["~", "n", ""])
 _Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|false)$"), list("tf"))
@@ -41,12 +51,16 @@ _Loader.add_implicit_resolver(
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict:
-    written: list = [loader.construct_object(key, deep=True) for key, _ in node.value if key.tag != _MERGE]
-    for position, key in enumerate(written):
-        if not isinstance(key, str | int | float):
-            raise yaml.constructor.ConstructorError(None, None, "a key must be a name or a number", node.start_mark)
-        if key in written[:position]:
-            raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", node.start_mark)
+    written: list = []
+    for key_node, _ in node.value:
+        if key_node.tag == _MERGE:
+            continue
+        key = loader.construct_object(key_node, deep=True)
+        if isinstance(key, bool) or not isinstance(key, str | int | float):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be a name or a number", key_node.start_mark)
+        if key in written:
+            raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", key_node.start_mark)
+        written.append(key)
     loader.flatten_mapping(node)
     return {loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value}
 
@@ -67,8 +81,9 @@ def read_yaml(path: Path) -> dict:
         raise ResearchError(f"{path}: cannot be read as UTF-8 text ({type(error).__name__})") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ResearchError(f"{path}:{place} is not valid YAML: {error.problem or error.context}") from None
+        place = f"line {mark.line + 1}, column {mark.column + 1} is" if mark else "is"
+        said = ", ".join(part for part in (error.context, error.problem) if part)
+        raise ResearchError(f"{path}: {place} not valid YAML: {said}") from None
     except yaml.YAMLError:
         raise ResearchError(f"{path}: is not valid YAML: it holds a character that YAML does not allow") from None
     if not isinstance(document, dict):
@@ -84,7 +99,7 @@ def parse(model: type[Document], document: Any, where: str) -> Document:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise listed(where, [_sentence(model, fault) for fault in error.errors()]) from None
+        raise listed(where, _sentences(model, document, error)) from None
 
 
 def nearest(name: str, known: Any) -> str:
@@ -96,46 +111,135 @@ def nearest(name: str, known: Any) -> str:
     return f"; known here: {', '.join(names)}" if 0 < len(names) <= 12 else ""
 
 
+def shown(value: Any) -> str:
+    """A value as a message shows it: a short scalar as it is, a long one cut, anything else by its kind."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value}"[:_LONGEST]
+    if isinstance(value, str):
+        return repr(value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…")
+    return _kind(value)
+
+
 def _kind(value: Any) -> str:
-    return {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", type(None): "nothing"}.get(
-        type(value), "a number"
-    )
+    match value:
+        case dict():
+            return "a mapping"
+        case list() | tuple():
+            return "a list" if value else "an empty list"
+        case str():
+            return "a text"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case None:
+            return "nothing"
+        case _:
+            return "something else"
 
 
-def _sentence(model: type[BaseModel], fault: dict) -> str:
-    path = [part for part in fault["loc"] if not (isinstance(part, str) and "[" in part)]
-    key = ".".join(str(part) for part in path) or "the document"
+def _sentences(model: type[BaseModel], document: Any, error: ValidationError) -> list[str]:
+    """A sentence for every key with a fault; the alternatives that pydantic tries for one key make one sentence."""
+    faults: dict[str, list[dict]] = {}
+    paths: dict[str, list] = {}
+    for fault in error.errors():
+        path = _path(document, fault)
+        key = ".".join(str(part)[:_LONGEST] for part in path) or "the document"
+        faults.setdefault(key, []).append(fault)
+        paths[key] = path
+    return [_sentence(model, key, paths[key], found) for key, found in faults.items()]
+
+
+def _path(document: Any, fault: dict) -> list:
+    """The keys that lead to a fault; pydantic's own names for what it tried on the way are left out."""
+    path, here = [], document
+    for part in fault["loc"]:
+        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int)):
+            path.append(part)
+            here = here[part] if isinstance(here, dict) or part < len(here) else None
+    if fault["type"] == "missing" and isinstance(fault["loc"][-1], str):
+        path.append(fault["loc"][-1])
+    return path
+
+
+def _sentence(model: type[BaseModel], key: str, path: list, faults: list[dict]) -> str:
+    fault = faults[0]
     match fault["type"]:
         case "extra_forbidden":
-            owner = _model_at(model, path[:-1])
-            return f"{key}: unknown key{nearest(path[-1], owner.model_fields if owner else ())}"
-        case "missing":
+            return f"{key}: unknown key{nearest(path[-1], _keys_at(model, path[:-1]))}"
+        case "missing" if isinstance(fault["loc"][-1], str):
             return f"{key}: this key is needed and is not there"
-        case "literal_error":
-            return f"{key}: found '{fault['input']}', allowed: {fault['ctx']['expected'].replace(' or ', ', ')}"
-        case "value_error" | "assertion_error":
-            message = str(fault["ctx"]["error"]) if "ctx" in fault else fault["msg"]
+        case "value_error":
+            message = str(fault["ctx"]["error"])
             return message if key == "the document" else f"{key}: {message}"
         case _:
-            found = fault["input"] if isinstance(fault["input"], str | int | float | bool) else _kind(fault["input"])
-            return f"{key}: found {found!r}; {fault['msg'][0].lower()}{fault['msg'][1:]}"
+            allowed = " or ".join(dict.fromkeys(_allowed(fault) for fault in faults))
+            return f"{key}: found {shown(fault['input'])}; allowed: {allowed}"
 
 
-def _model_at(model: type[BaseModel], path: list) -> type[BaseModel] | None:
-    """The pydantic model at a path into a document, walking through dicts and lists of models."""
-    current: Any = model
+def _allowed(fault: dict) -> str:
+    """What a researcher may write there, in words; pydantic's own where there are none for it here."""
+    limits = {name: value for name, value in fault.get("ctx", {}).items() if isinstance(value, int | float)}
+    match fault["type"]:
+        case "string_type":
+            return "a text (a number, true or false in quotation marks is one)"
+        case "int_type" | "int_parsing" | "int_from_float":
+            return "a whole number"
+        case "float_type" | "float_parsing" | "finite_number":
+            return "a number"
+        case "bool_type" | "bool_parsing":
+            return "true or false"
+        case "list_type" | "tuple_type":
+            return "a list"
+        case "dict_type" | "model_type" | "mapping_type":
+            return "a mapping of keys to values"
+        case "literal_error":
+            return fault["ctx"]["expected"]
+        case "greater_than_equal":
+            return f"{limits['ge']:g} or more"
+        case "greater_than":
+            return f"more than {limits['gt']:g}"
+        case "less_than_equal":
+            return f"{limits['le']:g} or less"
+        case "less_than":
+            return f"less than {limits['lt']:g}"
+        case "too_short":
+            return f"{limits['min_length']} or more entries"
+        case "too_long":
+            return f"no more than {limits['max_length']} entries"
+        case "missing":
+            return "another entry; the list is too short"
+        case _:
+            return fault["msg"][0].lower() + fault["msg"][1:]
+
+
+def _keys_at(model: type[BaseModel], path: list) -> list[str]:
+    """The keys that a model allows at a path into a document."""
+    annotation: Any = model
     for part in path:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(part)
-            annotation = field.annotation if field else None
-        else:
-            annotation = current
-        current = _first_model(annotation)
-    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+        annotation = next((inner for choice in _choices(annotation) if (inner := _inside(choice, part))), None)
+    return [
+        field.alias or name
+        for choice in _choices(annotation)
+        if isinstance(choice, type) and issubclass(choice, BaseModel)
+        for name, field in choice.model_fields.items()
+    ]
 
 
-def _first_model(annotation: Any) -> Any:
+def _choices(annotation: Any) -> list:
+    """The alternatives of a type, each without its annotations."""
+    if get_origin(annotation) is Annotated:
+        return _choices(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [choice for one in get_args(annotation) for choice in _choices(one)]
+    return [annotation]
+
+
+def _inside(annotation: Any, part: Any) -> Any:
+    """The type of what stands at one key of a mapping, or in a list."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    models = [m for m in (_first_model(a) for a in getattr(annotation, "__args__", ())) if m is not None]
-    return models[0] if models else None
+        return next((f.annotation for name, f in annotation.model_fields.items() if part == (f.alias or name)), None)
+    arguments = get_args(annotation)
+    return (arguments[1] if get_origin(annotation) is dict else arguments[0]) if arguments else None

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter, NullLocator
 
 from esmi import tables
@@ -44,10 +45,12 @@ _MARKS = {
     "adjusted": ("Adjusted", "s", BLUE, BLUE, 0.0),
     "complete_case": ("Adjusted, complete case", "^", GREEN, "white", -0.24),
 }
-_TICKS = np.array([0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 10, 20, 100, 1000])
+_TICKS_BY_TWO = np.array([1 / 32, 1 / 16, 1 / 8, 0.25, 0.5, 1, 2, 4, 8, 16, 32])
+_TICKS_BY_THREE = np.array([0.03, 0.1, 0.3, 1, 3, 10, 30])
 # No axis runs further than this for the sake of an interval; an arrow says that the interval does.
 _FURTHEST = 20.0
 _MOST_PATTERNS = 15
+_STATISTICS = {"mean": "mean", "sd": "standard deviation"}
 
 
 @_styled
@@ -63,7 +66,7 @@ def forest_rows(odds: pd.DataFrame) -> pd.DataFrame:
     A variable with several levels has a heading (level "") and a line for each level; a variable of no and yes, and a
     continuous one, has one line. Variables in the order in which the models name them.
     """
-    odds = tables.with_texts(odds)
+    odds = tables.as_written(odds)
     lines = []
     for variable, rows in odds.groupby("variable", sort=False):
         first = rows.iloc[0]
@@ -83,31 +86,34 @@ def forest_rows(odds: pd.DataFrame) -> pd.DataFrame:
 
 
 @_styled
-def forest(odds: pd.DataFrame, title: str, notice: str) -> Figure:
-    """Odds ratios with intervals on a logarithmic axis, a panel per model, its adjusted numbers at the right.
+def forest(odds: pd.DataFrame, title: str, notice: str, level: float = 0.95) -> Figure:
+    """Odds ratios with intervals on a logarithmic axis, a panel per model; of one or two models the adjusted numbers.
 
-    `odds`: the frames of `tables.odds_ratios` one below the other, with the column model_label. Filled square:
+    `odds`: the frames of `tables.odds_ratios` one below the other, with the column model_label; `level`: the
+    confidence of their intervals. Filled square:
     adjusted, imputed; open circle: unadjusted, imputed; open triangle: adjusted, complete case. An interval that
-    leaves the axis ends in an arrow, an estimate outside it is not drawn; both stand in the numbers.
+    leaves the axis ends in an arrow, an estimate outside it is not drawn. Why one is lacking is said below.
     """
-    odds = tables.with_texts(odds)
+    odds = tables.as_written(odds)
     rows = forest_rows(odds)
     models = list(dict.fromkeys(odds["model_label"]))
     limits = _forest_limits(odds)
     note = _reasons(odds)
-    figure, top, bottom = _figure(title, notice, 0.27 * len(rows), below=0.85 + 0.14 * len(note), above=0.6)
-    left, numbers = 0.285, 0.165
-    width = (1 - left) / len(models) - numbers - 0.01
+    left, beside = 0.285, 0.165 if len(models) < 3 else 0.0
+    share = (1 - left) / len(models)
+    headings = {model: textwrap.wrap(model, int(109 * share)) for model in models}
+    numbers = f"Adjusted OR ({100 * level:g}% CI)" if beside else ""
+    above = 0.25 + 0.14 * max(map(len, headings.values()))
+    figure, top, bottom = _figure(title, notice, 0.27 * len(rows), below=0.85 + 0.14 * len(note), above=above)
     for index, model in enumerate(models):
-        axes = figure.add_axes((left + index * (width + numbers + 0.01), bottom, width, top - bottom))
-        _forest_panel(axes, odds[odds["model_label"] == model], rows, limits)
-        axes.set_title(textwrap.fill(model, 40), loc="left", fontweight="bold", pad=22)
+        axes = figure.add_axes((left + index * share, bottom, share - beside - 0.02, top - bottom))
+        _forest_panel(axes, odds[odds["model_label"] == model], rows, limits, numbers)
+        axes.set_title("\n".join(headings[model]), loc="left", fontweight="bold", pad=18)
         if index == 0:
             for line in rows.itertuples():
-                text = _short(line.text, 42)
-                axes.text(
-                    0.02 + 0.015 * line.indented, line.row, text, va="center", transform=_across(figure, axes), size=7.5
-                )
+                text = _two_lines(line.text, 36)
+                place = 0.02 + 0.015 * line.indented
+                axes.text(place, line.row, text, va="center", transform=_across(figure, axes), size=7, linespacing=1)
     handles = [
         Line2D([], [], color=colour, marker=marker, markerfacecolor=face, markersize=5, linewidth=1, label=label)
         for label, marker, colour, face, _ in _MARKS.values()
@@ -120,12 +126,13 @@ def forest(odds: pd.DataFrame, title: str, notice: str) -> Figure:
 
 def missing_percentages(extent: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """From `missingness.extent`: the rows of the variables with missing values, the most missing first; the others."""
-    extent = tables.with_texts(extent)
+    extent = tables.as_written(extent)
     order = extent[extent["grouping"] == ""].sort_values("percent", ascending=False, kind="stable")
-    shown = list(order.loc[order["percent"] > 0, "variable"])
+    # An unknown percentage, withheld for one, is not a percentage of zero.
+    shown = list(order.loc[order["percent"] != 0, "variable"])
     rows = extent[extent["variable"].isin(shown)].copy()
     rows["row"] = rows["variable"].map({variable: row for row, variable in enumerate(shown)})
-    return rows.sort_values("row", kind="stable"), list(order.loc[~(order["percent"] > 0), "variable"])
+    return rows.sort_values("row", kind="stable"), list(order.loc[order["percent"] == 0, "variable"])
 
 
 @_styled
@@ -136,22 +143,28 @@ def missingness(extent: pd.DataFrame, labels: dict[str, dict], title: str, notic
     """
     rows, complete = missing_percentages(extent)
     variables = list(dict.fromkeys(rows["variable"]))
-    groupings = list(dict.fromkeys(rows["grouping"]))
-    note = _listed("No missing values: ", [labels[variable]["label"] for variable in complete])
-    figure, top, bottom = _figure(
-        title, notice, max(0.3 * len(variables), 0.6), below=1.1 + 0.14 * note.count("\n"), above=0.75
-    )
+    groupings = list(dict.fromkeys(rows["grouping"])) or [""]
+    most_levels = rows.groupby("grouping")["level"].nunique().max() if len(rows) else 1
+    names = "; ".join(labels[variable]["label"] for variable in complete)
+    note = textwrap.fill(f"No missing values: {names}.", 125) if complete else ""
     left = 0.3
     width = (1 - left) / len(groupings)
+    headings = [textwrap.wrap(labels[name]["label"] if name else "All", int(92 * width)) for name in groupings]
+    figure, top, bottom = _figure(
+        title,
+        notice,
+        max(0.3 * len(variables), 0.6),
+        below=0.8 + 0.14 * (note.count("\n") + most_levels),
+        above=0.05 + 0.14 * max(map(len, headings)),
+    )
     furthest = max(rows["percent"].max(), 1) * 1.3 if len(rows) else 1
     for index, grouping in enumerate(groupings):
         axes = figure.add_axes((left + index * width, bottom, width - 0.02, top - bottom))
         _missing_panel(axes, rows[rows["grouping"] == grouping], labels.get(grouping))
-        axes.set(xlim=(0, furthest), ylim=(len(variables) - 0.5, -0.5), xlabel="Percent missing")
-        heading = labels[grouping]["label"] if grouping else "All"
-        axes.set_title(textwrap.fill(heading, int(92 * width)), loc="left", fontweight="bold")
-        names = [_short(labels[name]["label"], 44) for name in variables]
-        axes.set_yticks(range(len(variables)), names if index == 0 else [])
+        axes.set(xlim=(0, furthest), ylim=(max(len(variables), 1) - 0.5, -0.5), xlabel="Percent missing")
+        axes.set_title("\n".join(headings[index]), loc="left", fontweight="bold")
+        names = [_two_lines(labels[name]["label"], 36) for name in variables]
+        axes.set_yticks(range(len(variables)), names if index == 0 else [""] * len(names), size=7, linespacing=1)
         axes.tick_params(axis="y", length=0)
     figure.text(0.02, 0.1 / figure.get_figheight(), note, va="bottom", size=7.5)
     return figure
@@ -177,10 +190,11 @@ def missing_patterns(patterns: pd.DataFrame, labels: dict[str, dict], title: str
     """
     tiles = frequent_patterns(patterns)
     counts = patterns["n"].head(_MOST_PATTERNS).to_numpy()
-    figure, top, bottom = _figure(title, notice, 0.24 * max(len(tiles), 1) + 1.0, below=0.75, above=0.1)
     left, width = 0.34, min(0.64, 0.043 * max(len(counts), 4))
-    split = bottom + (top - bottom) * (1 - 0.95 / (0.24 * max(len(tiles), 1) + 1.0))
-    bars = figure.add_axes((left, split, width, top - split - 0.01))
+    tall = 0.26 * max(len(tiles), 1)
+    figure, top, bottom = _figure(title, notice, tall + 1.0, below=0.75, above=0.0)
+    split = bottom + tall / figure.get_figheight()
+    bars = figure.add_axes((left, split, width, top - split))
     bars.bar(range(len(counts)), counts, width=0.7, color=GREY)
     for place, count in enumerate(counts):
         bars.text(place, count, f"{int(count)}", ha="center", va="bottom", size=7)
@@ -189,14 +203,14 @@ def missing_patterns(patterns: pd.DataFrame, labels: dict[str, dict], title: str
     for row, values in enumerate(tiles.to_numpy()):
         face = [BLUE if missing else "#EEEEEE" for missing in values]
         axes.bar(range(len(values)), 0.84, bottom=row - 0.42, width=0.84, color=face)
-    names = [_short(labels[name]["label"], 46) for name in tiles.index]
-    axes.set_yticks(range(len(tiles)), names)
+    names = [_two_lines(labels[name]["label"], 40) for name in tiles.index]
+    axes.set_yticks(range(len(tiles)), names, size=7, linespacing=1)
     axes.set_xticks(range(len(counts)), patterns["pattern"].head(_MOST_PATTERNS))
-    axes.set(xlim=(-0.5, len(counts) - 0.5), ylim=(len(tiles) - 0.5, -0.5), xlabel="Pattern")
+    axes.set(xlim=(-0.5, len(counts) - 0.5), ylim=(max(len(tiles), 1) - 0.5, -0.5), xlabel="Pattern")
     axes.tick_params(length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
     share = f"{int(counts.sum())} of {int(patterns['n'].sum())} rows"
-    note = f"Dark: missing; light: known. The {len(counts)} most frequent of {len(patterns)} patterns: {share}."
+    note = f"Dark: missing; light: known. Patterns shown: {len(counts)} of {len(patterns)}, in {share}."
     figure.text(0.02, 0.1 / figure.get_figheight(), note, va="bottom", size=7.5)
     return figure
 
@@ -206,7 +220,7 @@ def chains(traces: pd.DataFrame, labels: dict[str, dict]) -> dict[tuple[str, str
 
     Of the proportions of a categorical variable, that of the reference level follows from the others and is left out.
     """
-    traces = tables.with_texts(traces)
+    traces = tables.as_written(traces)
     references = traces["variable"].map(lambda name: next(iter(labels[name]["levels"]), ""))
     traces = traces[(traces["statistic"] != "proportion") | (traces["level"] != references)]
     return {
@@ -224,37 +238,67 @@ def convergence(traces: pd.DataFrame, labels: dict[str, dict], title: str, notic
     panels = chains(traces, labels)
     columns = 4
     lines = max(-(-len(panels) // columns), 1)
-    figure, top, bottom = _figure(title, notice, 1.5 * lines, below=0.55, above=0.1)
+    figure, top, bottom = _figure(title, notice, 1.45 * lines, below=0.45, above=0.0)
     height = (top - bottom) / lines
     for index, ((variable, statistic, level), values) in enumerate(panels.items()):
         line, column = divmod(index, columns)
-        axes = figure.add_axes((0.065 + 0.24 * column, top - (line + 1) * height + 0.1 * height, 0.19, 0.52 * height))
+        axes = figure.add_axes((0.065 + 0.24 * column, top - (line + 0.86) * height, 0.19, 0.52 * height))
         _chain_panel(axes, values)
-        what = f"proportion {labels[variable]['levels'][level]}" if level else statistic
-        name = _short(labels[variable]["label"], 56)
-        axes.set_title(f"{textwrap.fill(name, 30)}\n{_short(what, 32)}", loc="left", size=6.5)
+        what = f"proportion: {labels[variable]['levels'][level]}" if level else _STATISTICS[statistic]
+        axes.set_title(f"{_two_lines(labels[variable]['label'], 30)}\n{_two_lines(what, 30)}", loc="left", size=6.5)
     note = "Horizontal: iteration. Thin: one imputation each; thick: their mean. Imputed values only."
     figure.text(0.02, 0.1 / figure.get_figheight(), note, va="bottom", size=7.5)
     return figure
 
 
+def flow_boxes(steps: pd.DataFrame) -> pd.DataFrame:
+    """The boxes of a flow diagram: role (step, excluded, branch), text, centre x, top y, width, height (inches)."""
+    boxes, top = [], 0.0
+    beside = steps["step"].duplicated(keep=False)
+    for index, step in enumerate(steps[~beside].itertuples()):
+        if index:
+            text = f"Excluded at this step\nn = {tables.format_count(step.excluded)}"
+            boxes.append(("excluded", text, 5.8, top + 0.07, 1.7, _box_height(text)))
+            top += 0.14 + _box_height(text)
+        text = f"{textwrap.fill(_capital(step.label), 50)}\nn = {tables.format_count(step.n)}"
+        boxes.append(("step", text, 2.6, top, 3.4, _box_height(text)))
+        top += _box_height(text)
+    share = 0.96 * WIDTH / max(beside.sum(), 1)
+    for index, branch in enumerate(steps[beside].itertuples()):
+        width = min(share - 0.12, 2.6)
+        left, excluded = tables.format_count(branch.n), tables.format_count(branch.excluded)
+        text = f"{textwrap.fill(_capital(branch.label), int(14 * width))}\nn = {left}\n(excluded: n = {excluded})"
+        boxes.append(("branch", text, (index + 0.5) * share, top + 0.4, width, _box_height(text)))
+    return pd.DataFrame(boxes, columns=["role", "text", "x", "y", "width", "height"])
+
+
 @_styled
 def flow(steps: pd.DataFrame, title: str, notice: str) -> Figure:
-    """A flow diagram of inclusion: one box below the other, with the excluded at the side, and known outcomes.
+    """A flow diagram: a box per step with the excluded at its side; last, side by side, rows that share one step.
 
-    `steps`: step, label, n (left), excluded (by this step), top to bottom. Rows of equal step stand side by side at
-    the end: there n is the number known and excluded the number not known.
+    `steps`: step, label, n (left), excluded (by this step), top to bottom. Rows of one step are branches of what is
+    left by the step before, such as those whose outcome is known, an outcome each.
     """
-    levels = [rows for _, rows in steps.groupby("step", sort=False, dropna=False)]
-    figure, top, bottom = _figure(title, notice, 0.95 * len(levels), below=0.2, above=0.1)
+    boxes = flow_boxes(steps)
+    tall = (boxes["y"] + boxes["height"]).max() + 0.02
+    figure, top, bottom = _figure(title, notice, tall, below=0.15, above=0.0)
     axes = figure.add_axes((0.02, bottom, 0.96, top - bottom))
-    axes.set(xlim=(0, 1), ylim=(len(levels) - 0.5, -0.5))
+    axes.set(xlim=(0, 0.96 * WIDTH), ylim=(tall, -0.02))
     axes.set_axis_off()
-    for level, rows in enumerate(levels):
-        if len(rows) == 1:
-            _flow_step(axes, level, rows.iloc[0])
-        else:
-            _flow_branches(axes, level, rows)
+    above = boxes.iloc[0]
+    for box in boxes.itertuples():
+        corner = (box.x - box.width / 2, box.y)
+        axes.add_patch(Rectangle(corner, box.width, box.height, facecolor="white", edgecolor="black", linewidth=0.8))
+        axes.text(box.x, box.y + box.height / 2, box.text, ha="center", va="center", size=7.5)
+        floor, middle = above["y"] + above["height"], box.y + box.height / 2
+        if box.role == "excluded":
+            _connect(axes, (above["x"], middle), (corner[0], middle))
+        elif box.role == "branch":
+            _connect(axes, (above["x"], floor), (above["x"], floor + 0.2), (box.x, floor + 0.2), (box.x, box.y))
+        elif box.Index:
+            _connect(axes, (above["x"], floor), (box.x, box.y))
+        if box.role == "step":
+            above = boxes.loc[box.Index]
     return figure
 
 
@@ -279,12 +323,8 @@ def _across(figure: Figure, axes: Axes) -> matplotlib.transforms.Transform:
     return matplotlib.transforms.blended_transform_factory(figure.transFigure, axes.transData)
 
 
-def _short(text: str, width: int) -> str:
-    return textwrap.shorten(text, width, placeholder=" \u2026")
-
-
-def _listed(heading: str, names: list[str]) -> str:
-    return textwrap.fill(heading + "; ".join(names) + ".", 125) if names else ""
+def _two_lines(text: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(text, width, max_lines=2, placeholder=" \u2026"))
 
 
 def _reasons(odds: pd.DataFrame) -> list[str]:
@@ -308,7 +348,10 @@ def _forest_limits(odds: pd.DataFrame) -> tuple[float, float]:
     return max(low, 1 / _FURTHEST) / 1.1, min(high, _FURTHEST) * 1.1
 
 
-def _forest_panel(axes: Axes, odds: pd.DataFrame, rows: pd.DataFrame, limits: tuple[float, float]) -> None:
+def _forest_panel(
+    axes: Axes, odds: pd.DataFrame, rows: pd.DataFrame, limits: tuple[float, float], numbers: str
+) -> None:
+    """One model; `numbers`: the heading of its adjusted numbers, "" to leave them out."""
     lines = rows.merge(odds, on=["variable", "level"], how="inner")
     for stripe in rows["row"][::2]:
         axes.axhspan(stripe - 0.5, stripe + 0.5, color="#F3F3F3", linewidth=0, zorder=0)
@@ -317,11 +360,14 @@ def _forest_panel(axes: Axes, odds: pd.DataFrame, rows: pd.DataFrame, limits: tu
     for _, line in lines.iterrows():
         for analysis in _MARKS:
             _interval(axes, line, analysis, limits)
-        text = tables.format_odds_ratio(line, "adjusted")
-        axes.text(1.03, line["row"], text, va="center", size=7, transform=beside)
-    axes.text(1.03, -0.75, "Adjusted OR (95% CI)", va="bottom", size=7, fontweight="bold", transform=beside)
+        if numbers:
+            text = tables.format_odds_ratio(line, "adjusted")
+            axes.annotate(text, (1, line["row"]), (7, 0), beside, "offset points", va="center", size=7)
+    if numbers:
+        axes.annotate(numbers, (1, -0.75), (7, 0), beside, "offset points", va="bottom", size=7, fontweight="bold")
     axes.set_xscale("log")
-    ticks = _TICKS[(limits[0] <= _TICKS) & (limits[1] >= _TICKS)]
+    ladder = _TICKS_BY_TWO if limits[1] / limits[0] < 2**6 else _TICKS_BY_THREE
+    ticks = ladder[(limits[0] <= ladder) & (limits[1] >= ladder)]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -350,7 +396,7 @@ def _interval(axes: Axes, line: pd.Series, analysis: str, limits: tuple[float, f
 def _missing_panel(axes: Axes, rows: pd.DataFrame, words: dict | None) -> None:
     levels = list(dict.fromkeys(rows["level"]))
     looks = [(GREY, "")] if words is None else [(SKY, ""), (VERMILION, "////"), (GREEN, "...."), (GREY, "xxxx")]
-    thickness = 0.8 / len(levels)
+    thickness = 0.8 / max(len(levels), 1)
     for index, level in enumerate(levels):
         part = rows[rows["level"] == level]
         places = part["row"] - 0.4 + thickness * (index + 0.5)
@@ -368,15 +414,11 @@ def _missing_panel(axes: Axes, rows: pd.DataFrame, words: dict | None) -> None:
         )
         for place, percent in zip(places, part["percent"], strict=True):
             if not np.isnan(percent):
-                axes.text(
-                    percent, place, f" {percent:.0f}" if percent >= 1 or percent == 0 else " <1", va="center", size=6
-                )
+                shown = f" {percent:.0f}" if percent >= 1 or percent == 0 else " <1"
+                axes.text(percent, place, shown, va="center", size=6.5)
     if words:
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.42 / _inches(axes)), frameon=False, ncols=2)
-
-
-def _inches(axes: Axes) -> float:
-    return axes.get_position().height * axes.figure.get_figheight()
+        inches = axes.get_position().height * axes.figure.get_figheight()
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.42 / inches), frameon=False, borderpad=0)
 
 
 def _chain_panel(axes: Axes, values: pd.DataFrame) -> None:
@@ -391,30 +433,16 @@ def _chain_panel(axes: Axes, values: pd.DataFrame) -> None:
     axes.tick_params(labelsize=6, length=2)
 
 
-def _box(axes: Axes, x: float, y: float, text: str, width: int) -> None:
-    look = {"boxstyle": "square,pad=0.5", "facecolor": "white", "edgecolor": "black", "linewidth": 0.8}
-    lines = [textwrap.fill(line, width) for line in text.split("\n")]
-    axes.text(x, y, "\n".join(lines), ha="center", va="center", size=7.5, bbox=look, zorder=3)
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.annotate("", xy=end, xytext=start, arrowprops={"arrowstyle": "-|>", "linewidth": 0.8, "color": "black"})
+def _box_height(text: str) -> float:
+    return 0.16 + 0.135 * (text.count("\n") + 1)
 
 
-def _flow_step(axes: Axes, level: int, step: pd.Series) -> None:
-    if level:
-        _arrow(axes, (0.35, level - 1), (0.35, level - 0.3))
-    if step["excluded"] > 0:
-        _arrow(axes, (0.35, level - 0.5), (0.66, level - 0.5))
-        _box(axes, 0.78, level - 0.5, f"Excluded at this step\nn = {int(step['excluded'])}", 30)
-    _box(axes, 0.35, level, f"{step['label']}\nn = {int(step['n'])}", 48)
-
-
-def _flow_branches(axes: Axes, level: int, rows: pd.DataFrame) -> None:
-    places = (np.arange(len(rows)) + 0.5) / len(rows)
-    axes.plot([0.35, 0.35], [level - 1, level - 0.5], color="black", linewidth=0.8, zorder=1)
-    axes.plot([places[0], places[-1]], [level - 0.5] * 2, color="black", linewidth=0.8, zorder=1)
-    for place, (_, row) in zip(places, rows.iterrows(), strict=True):
-        _arrow(axes, (place, level - 0.5), (place, level - 0.25))
-        text = f"{row['label']}\nknown: n = {int(row['n'])}\nnot known: n = {int(row['excluded'])}"
-        _box(axes, place, level, text, int(88 / len(rows)))
+def _connect(axes: Axes, *places: tuple[float, float]) -> None:
+    """A line through the places, with an arrow head at the last one."""
+    axes.plot(*zip(*places, strict=True), color="black", linewidth=0.8, zorder=0.5)
+    look = {"arrowstyle": "-|>", "linewidth": 0.8, "color": "black", "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", xy=places[-1], xytext=places[-2], arrowprops=look)

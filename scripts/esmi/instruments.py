@@ -8,10 +8,10 @@ import re
 from itertools import combinations, pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StrictInt, StrictStr
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StrictStr
 
 from esmi import documents
-from esmi.documents import Closed
+from esmi.documents import Closed, Name, shown
 from esmi.errors import ResearchError, listed
 
 _PARTS = re.compile(r"\s*\d+(\s*-\s*\d+)?(\s*,\s*\d+(\s*-\s*\d+)?)*\s*")
@@ -21,12 +21,12 @@ def _item_numbers(value: Any) -> Any:
     """Item numbers of a compact string such as "1-9, 11", or the list as it is; a number given twice is a fault."""
     if isinstance(value, str):
         if not _PARTS.fullmatch(value):
-            raise ValueError(f"{value!r} is no list of item numbers; write [1, 2, 5] or '1-28' or '1-9, 11'")
+            raise ValueError(f"{shown(value)} is no list of item numbers; write [1, 2, 5] or '1-28' or '1-9, 11'")
         numbers: list[int] = []
         for part in value.split(","):
             first, _, last = (end.strip() for end in part.partition("-"))
             if last and int(last) < int(first):
-                raise ValueError(f"{value!r} holds the range {part.strip()}, which runs backwards")
+                raise ValueError(f"{shown(value)} holds the range {part.strip()}, which runs backwards")
             numbers.extend(range(int(first), int(last or first) + 1))
         value = numbers
     if isinstance(value, list) and all(isinstance(number, int) for number in value):
@@ -34,6 +34,14 @@ def _item_numbers(value: Any) -> Any:
         if repeated:
             raise ValueError(f"item numbers given more than once: {_numbers(repeated)}")
     return value
+
+
+def _item_pattern(text: str) -> str:
+    if not re.fullmatch(r"[^{}]*\{(:0?[0-9]+d)?\}[^{}]*", text):
+        raise ValueError(
+            f"found {shown(text)}; allowed: a column name with a place for the item's number, 'ctq_{{:02d}}'"
+        )
+    return text
 
 
 def _as_list(value: Any) -> Any:
@@ -44,18 +52,16 @@ def _numbers(numbers: list[int] | tuple[int, ...]) -> str:
     return ", ".join(str(number) for number in numbers)
 
 
-Identifier = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Level = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 ItemNumbers = Annotated[tuple[Annotated[StrictInt, Field(ge=1)], ...], BeforeValidator(_item_numbers)]
 NonEmptyItemNumbers = Annotated[ItemNumbers, Field(min_length=1)]
-ItemPattern = Annotated[StrictStr, Field(pattern=r"^[^{}]*\{(:0?[0-9]+d)?\}[^{}]*$")]
-Bands = Annotated[dict[Level, float], Field(min_length=1)]
+ItemPattern = Annotated[StrictStr, AfterValidator(_item_pattern)]
+Bands = Annotated[dict[Name, float], Field(min_length=1)]
 
 
 class Administration(Closed):
     """One occasion on which an instrument was given: the raw file and the pattern of its item columns."""
 
-    file: Identifier
+    file: Name
     items: ItemPattern
 
 
@@ -77,7 +83,7 @@ class Scale(Closed):
     label: StrictStr
     method: Literal["sum", "mean", "count", "any"] = "sum"
     items: NonEmptyItemNumbers | None = None
-    of_scales: Annotated[tuple[Identifier, ...], Field(min_length=1)] | None = None
+    of_scales: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     equals: Annotated[tuple[StrictInt, ...], BeforeValidator(_as_list)] | None = None
     proration: Proration | None = None
     printed_range: tuple[StrictInt, StrictInt] | None = None
@@ -86,12 +92,12 @@ class Scale(Closed):
 class CutOffSet(Closed):
     """The cut-offs of one source: per scale the bands, lowest first, and the value from which each begins.
 
-    `below` is the band under the first cut-off. `"yes"` and `"no"` need their quotation marks in YAML.
+    `below` is the band under the first cut-off.
     """
 
     source: StrictStr
-    below: Level
-    scales: Annotated[dict[Identifier, Bands], Field(min_length=1)]
+    below: Name
+    scales: Annotated[dict[Name, Bands], Field(min_length=1)]
 
 
 class Instrument(Closed):
@@ -101,32 +107,31 @@ class Instrument(Closed):
     scales and reversals keep the published numbers, and each scale uses those of its items that were given.
     """
 
-    name: Identifier
+    name: Name
     title: StrictStr
-    administrations: Annotated[dict[Identifier, Administration], Field(min_length=1)]
+    administrations: Annotated[dict[Name, Administration], Field(min_length=1)]
     items: NonEmptyItemNumbers
     published_items: NonEmptyItemNumbers | None = None
     range: tuple[StrictInt, StrictInt]
     missing: dict[StrictInt, StrictStr] = {}
     reversed: ItemNumbers = ()
     proration: Proration
-    scales: Annotated[dict[Identifier, Scale], Field(min_length=1)]
-    cut_off_sets: dict[Identifier, CutOffSet] = {}
-    default_cut_off_set: Identifier | None = None
+    scales: Annotated[dict[Name, Scale], Field(min_length=1)]
+    cut_off_sets: dict[Name, CutOffSet] = {}
+    default_cut_off_set: Name | None = None
     source: StrictStr
     confirm: tuple[StrictStr, ...] = ()
 
 
-def parse(mapping: dict) -> Instrument:
-    """The instrument that a codebook file declares.
+def parse(mapping: dict, where: str) -> Instrument:
+    """The instrument that a codebook file declares; `where` names the file.
 
     Raises ResearchError with all faults at once: first those of the shape (unknown keys, wrong kinds of value), and,
     where the shape is sound, all those of the cross-checks.
     """
-    title = f"Instrument {mapping.get('name', '(no name)')}"
-    instrument = documents.parse(Instrument, mapping, title)
+    instrument = documents.parse(Instrument, mapping, where)
     if faults := _cross_faults(instrument):
-        raise listed(title, faults)
+        raise listed(where, faults)
     return instrument
 
 
@@ -159,15 +164,23 @@ def cut_offs(instrument: Instrument, scale: str) -> dict[str, float]:
 
 
 def without_words(instrument: Instrument) -> Instrument:
-    """The instrument less its titles, labels and sources: all that decides a score, and nothing more."""
+    """The instrument less its titles, labels and sources, sorted: all that decides a score, and nothing more."""
     return instrument.model_copy(
         update={
             "title": "",
             "source": "",
             "confirm": (),
+            "administrations": dict(sorted(instrument.administrations.items())),
+            "published_items": None,
             "missing": dict.fromkeys(sorted(instrument.missing), ""),
-            "scales": {n: s.model_copy(update={"label": "", "printed_range": None}) for n, s in instrument.scales.items()},
-            "cut_off_sets": {n: s.model_copy(update={"source": ""}) for n, s in instrument.cut_off_sets.items()},
+            "scales": {
+                name: scale.model_copy(update={"label": "", "printed_range": None})
+                for name, scale in sorted(instrument.scales.items())
+            },
+            "cut_off_sets": {
+                name: declared.model_copy(update={"source": "", "scales": dict(sorted(declared.scales.items()))})
+                for name, declared in sorted(instrument.cut_off_sets.items())
+            },
         }
     )
 

@@ -3,7 +3,7 @@
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -42,12 +42,13 @@ def reporting(log: str) -> Iterator[None]:
 
 
 def read_csv(path: str) -> pd.DataFrame:
-    """A table of aggregate numbers; empty text stays empty text, and empty numbers are missing."""
-    table = pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values={})
+    """A table of aggregate numbers; in a column of numbers, empty is missing; elsewhere it is empty text."""
+    table = pd.read_csv(path, float_precision="round_trip", keep_default_na=False)
     for name in table.columns[table.dtypes.map(pd.api.types.is_string_dtype)]:
-        numbers = pd.to_numeric(table[name].replace("", None), errors="coerce")
-        if numbers.notna().sum() == (table[name] != "").sum() and numbers.notna().any():
-            table[name] = numbers
+        filled = table[name][table[name] != ""]
+        # By Python's own reading, which gives back the very number that was written; that of pandas may be off by a bit.
+        with suppress(ValueError):
+            table[name] = filled.map(float).reindex(table.index) if len(filled) else table[name]
     return table
 
 

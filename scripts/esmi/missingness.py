@@ -35,7 +35,7 @@ def patterns(table: pd.DataFrame) -> pd.DataFrame:
     """
     missing = table.isna()
     missing = missing.loc[:, missing.any()].astype(int)
-    if missing.empty or missing.shape[1] == 0:
+    if missing.empty:
         return pd.DataFrame({"pattern": [1], "n": [len(table)], "percent": [100.0], "missing_variables": [0]})
     counts = missing.value_counts().rename("n").reset_index()
     counts["missing_variables"] = counts[missing.columns].sum(axis="columns")

@@ -1,13 +1,14 @@
 """The decisions of one analysis, `config.yaml`, as typed and closed objects checked against the codebook."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from esmi.codebook import NO_YES, Codebook, Name
-from esmi.documents import Closed, nearest, parse, read_yaml
+from esmi.codebook import NO_YES, Codebook
+from esmi.documents import Closed, Name, nearest, parse, read_yaml
 from esmi.errors import ResearchError, listed
 
 Positive = Annotated[int, Field(ge=1)]
@@ -121,9 +122,10 @@ def check(settings: Settings, codebook: Codebook, path: Path) -> None:
 
 
 def raw_path(settings: Settings, config_path: Path, file: str) -> Path:
-    """Where the raw file of that name is, by the config file; raises ResearchError where it is not.
+    """Where the raw file of that name is, relative to the working directory; raises ResearchError where it is not.
 
-    For a synthetic extract it is where the workflow itself will make the file, relative to the working directory.
+    For a synthetic extract it is where the workflow itself will make the file. Relative, so that a study that is moved
+    together with its results needs nothing made again; a path that the config gives as absolute stays so.
     """
     declared = Path(settings.extract.files[file])
     if settings.extract.synthetic:
@@ -134,13 +136,13 @@ def raw_path(settings: Settings, config_path: Path, file: str) -> Path:
             f"{config_path}: extract.files.{file}: there is no file '{declared}'. "
             "Paths are relative to the folder of the config file"
         )
-    return path
+    return path if declared.is_absolute() else Path(os.path.relpath(path))
 
 
 def _file_faults(settings: Settings, codebook: Codebook) -> Iterator[str]:
     files = settings.extract.files
-    if settings.extract.spine not in files:
-        yield f"extract.spine: '{settings.extract.spine}' is not one of the files{nearest(settings.extract.spine, files)}"
+    if (spine := settings.extract.spine) not in files:
+        yield f"extract.spine: '{spine}' is not one of the files{nearest(spine, files)}"
     for name in sorted(files.keys() - codebook.files.keys()):
         yield f"extract.files.{name}: the codebook describes no file '{name}'{nearest(name, codebook.files)}"
     for name in sorted(codebook.files.keys() - files.keys()):
@@ -158,13 +160,17 @@ def _name_faults(settings: Settings, codebook: Codebook) -> Iterator[str]:
             yield f"{where}: '{name}' stands there more than once"
 
     for number, step in enumerate(settings.population, start=1):
-        yield from unknown(f"population, step {number}", [step.variable])
+        where = f"population, step {number}"
+        yield from unknown(where, [step.variable])
         if step.levels and step.variable in codebook.variables:
             levels = codebook.variables[step.variable].level_labels
-            for level in step.levels:
+            if not levels:
+                yield f"{where}: '{step.variable}' is a number and has no levels; only known: true can be said of it"
+            for level in step.levels if levels else []:
                 if level not in levels:
-                    yield f"population, step {number}: '{level}' is not a level of {step.variable}{nearest(level, levels)}"
+                    yield f"{where}: '{level}' is not a level of {step.variable}{nearest(level, levels)}"
     yield from unknown("outcomes", settings.outcomes)
+    yield from twice("outcomes", settings.outcomes)
     for name in settings.outcomes:
         if name in codebook.variables and codebook.variables[name].derived_levels != list(NO_YES):
             yield f"outcomes: '{name}' is not a yes/no variable"
@@ -174,6 +180,8 @@ def _name_faults(settings: Settings, codebook: Codebook) -> Iterator[str]:
         yield from twice(f"comparisons.{name}.variables", comparison.names)
         if comparison.by in codebook.variables and codebook.variables[comparison.by].kind != "binary":
             yield f"comparisons.{name}.by: '{comparison.by}' does not have two levels"
+        if comparison.by in comparison.names:
+            yield f"comparisons.{name}.variables: '{comparison.by}' is what the groups are made by"
     for name, model in settings.models.items():
         yield from unknown(f"models.{name}.terms", model.terms)
         yield from twice(f"models.{name}.terms", model.terms)
@@ -188,8 +196,14 @@ def _model_faults(settings: Settings) -> Iterator[str]:
                 f"models.{name}.outcome: '{model.outcome}' is not among the outcomes"
                 f"{nearest(model.outcome, settings.outcomes)}"
             )
-        if model.outcome in model.terms:
-            yield f"models.{name}.terms: '{model.outcome}' is the outcome of this model"
+        for term in model.terms:
+            if term == model.outcome:
+                yield f"models.{name}.terms: '{term}' is the outcome of this model"
+            elif term in settings.outcomes:
+                yield (
+                    f"models.{name}.terms: '{term}' is among the outcomes, which are never imputed, and a term must be: "
+                    "take it out of the one or the other"
+                )
         for term in [model.outcome, *model.terms]:
             if term not in settings.imputation.variables:
                 yield (

@@ -5,7 +5,7 @@ they can be held against what the workflow makes of the files.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,8 +24,9 @@ ID = "dyad_id"
 BLANK = "blank"
 NO_YES = ("no", "yes")
 
-# Bytes in which a file carries the time of its making (SPSS: 9 bytes of date, 8 of time after the first 92 of the header;
-# Stata 13 and later: 17 characters in a tag). Both programs take any moment; one and the same keeps equal data equal bytes.
+# Where a file has the time of its making: in .sav 9 bytes of date and 8 of time after the first 92 of the
+# header, in .dta (Stata 13 and later) 17 characters in a tag. No program uses it; with a constant in its place equal
+# data are equal bytes.
 _SAV_MOMENT = (92, b"01 Jan 7000:00:00")
 _DTA_MOMENT = (
     re.compile(rb"<timestamp>\x11.{17}</timestamp>", re.DOTALL),
@@ -83,11 +84,19 @@ class Indicator(Closed):
     loading: Loading
 
 
+class Items(Closed):
+    """Items of which any from a value up counts as yes."""
+
+    items: list[int] = Field(min_length=1)
+    at_least: int
+
+
 class SubstanceParts(Closed):
-    """The records of substance misuse that are no items of an instrument."""
+    """The records of substance misuse: two of their own, and items of instruments (`file.instrument`)."""
 
     icd10: Indicator
     drug_history: Indicator
+    items: dict[str, Items]
 
 
 class LearningParts(Closed):
@@ -138,7 +147,7 @@ class Questionnaire(Closed):
 
     columns: dict[str, str]
     range: tuple[int, int]
-    reversed: list[int] = []
+    reversed: list[int] = Field(default_factory=list)
     score: ScoreName
     groups: list[Group] = Field(min_length=1)
 
@@ -198,16 +207,16 @@ class Absence(Closed):
     """People who are not in a file: their share, and log-odds."""
 
     share: Share = 0
-    effects: Effects = {}
+    effects: Effects = Field(default_factory=dict)
 
 
 class NotReturned(Closed):
     """Whole questionnaires (`file.instrument`) without answers: share of each, how they go together, log-odds."""
 
-    shares: dict[str, Share] = {}
+    shares: dict[str, Share] = Field(default_factory=dict)
     correlation: Share = 0
     blank: Share = 1
-    effects: Effects = {}
+    effects: Effects = Field(default_factory=dict)
 
 
 class Gaps(Closed):
@@ -224,8 +233,8 @@ class Missing(Closed):
     not_interviewed: Absence = Absence()
     attrition: Absence = Absence()
     not_returned: NotReturned = NotReturned()
-    answers: dict[str, Gaps] = {}
-    columns: dict[str, dict[str, dict[int | str, Share]]] = {}
+    answers: dict[str, Gaps] = Field(default_factory=dict)
+    columns: dict[str, dict[str, dict[int | str, Share]]] = Field(default_factory=dict)
     no_diagnosis: Share = 0
 
 
@@ -263,23 +272,8 @@ class Assumptions(Closed):
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Assumptions":
-        used = {name for pair in self.correlations for name in pair[:2]}
-        used |= {group.trait for instrument in self.instruments.values() for group in instrument.groups}
-        if strange := sorted((used | set(_TRAITS)) - set(self.traits)):
-            raise ValueError(f"traits: {', '.join(strange)} are needed and not declared")
-        if np.linalg.eigvalsh(correlation_matrix(self)).min() < 1e-8:
-            raise ValueError("correlations: no set of traits can have all of these at once; make some of them smaller")
-        if absent := sorted(set(_INSTRUMENTS) - set(self.instruments)):
-            raise ValueError(f"instruments: {', '.join(absent)} are needed")
-        for name in ("trusts", "personality_disorder", "schizophrenia", "previous_admission", "detained"):
-            needed = self.nation if name == "trusts" else self.service
-            if set(getattr(self, name)) != set(needed):
-                raise ValueError(f"{name}: needs exactly the codes {', '.join(map(str, needed))}")
-        if set(self.readmission.share) != set(self.service):
-            raise ValueError(f"readmission.share: needs exactly the codes {', '.join(map(str, self.service))}")
-        given = {f"{file}.{name}" for name, i in self.instruments.items() for file in i.columns}
-        if strange := sorted((set(self.missing.not_returned.shares) | set(self.missing.answers)) - given):
-            raise ValueError(f"missing: {', '.join(strange)} are given nowhere; write file.instrument")
+        if faults := list(_disagreements(self)):
+            raise ValueError("; ".join(faults))
         return self
 
 
@@ -295,7 +289,6 @@ _TRAITS = (
     "learning",
     "severity",
 )
-_INSTRUMENTS = ("canm", "honos")
 
 
 def correlation_matrix(assumptions: Assumptions) -> np.ndarray:
@@ -305,6 +298,34 @@ def correlation_matrix(assumptions: Assumptions) -> np.ndarray:
         row, column = assumptions.traits.index(one), assumptions.traits.index(other)
         matrix[row, column] = matrix[column, row] = correlation
     return matrix
+
+
+def _disagreements(assumed: Assumptions) -> Iterator[str]:
+    used = {name for pair in assumed.correlations for name in pair[:2]}
+    used |= {group.trait for instrument in assumed.instruments.values() for group in instrument.groups}
+    if strange := sorted((used | set(_TRAITS)) - set(assumed.traits)):
+        yield f"traits: {', '.join(strange)} needed and not declared"
+    elif np.linalg.eigvalsh(correlation_matrix(assumed)).min() < 1e-8:
+        yield "correlations: no set of traits can have all of these at once; make some of them smaller"
+    by_service = ("personality_disorder", "schizophrenia", "previous_admission", "detained")
+    keyed = {name: (getattr(assumed, name), assumed.service) for name in by_service}
+    keyed |= {"readmission.share": (assumed.readmission.share, assumed.service)}
+    keyed |= {"trusts": (assumed.trusts, assumed.nation)}
+    for name, (found, needed) in keyed.items():
+        if set(found) != set(needed):
+            yield f"{name}: needs exactly the codes {', '.join(map(str, needed))}"
+    given = {f"{file}.{name}": i.items for name, i in assumed.instruments.items() for file in i.columns}
+    named = {
+        "missing.not_returned.shares": assumed.missing.not_returned.shares,
+        "missing.answers": assumed.missing.answers,
+        "substance.items": assumed.substance.items,
+    }
+    for where, keys in named.items():
+        for key in sorted(set(keys) - set(given)):
+            yield f"{where}: no '{key}' among the instruments{nearest(key, given)}"
+    for key, part in assumed.substance.items.items():
+        if strange := sorted(set(part.items) - set(given.get(key, part.items))):
+            yield f"substance.items.{key}: no item {', '.join(map(str, strange))}"
 
 
 # Simulation
@@ -383,7 +404,7 @@ Tables = dict[str, dict[str, Any]]
 def _items(
     assumed: Assumptions, traits: dict[str, np.ndarray], random: np.random.Generator
 ) -> tuple[Tables, dict[str, dict[int, np.ndarray]]]:
-    """Raw item columns by file, and the scored items of each `file.instrument` by number (int8, before anything is lost)."""
+    """Raw item columns by file, and the scored items of each `file.instrument` by number (int8)."""
     raw: Tables = {}
     scored: dict[str, dict[int, np.ndarray]] = {}
     for name, instrument in assumed.instruments.items():
@@ -494,9 +515,10 @@ def _add_composites(
     drug_history = _indicator(traits["substance"], assumed.substance.drug_history, random)
     learning_icd = _indicator(traits["learning"], assumed.learning.icd10, random)
     learning_reported = _indicator(traits["learning"], assumed.learning.reported, random)
-    honos, canm = scored["index.honos"], scored["interview.canm"]
-    # HoNOS: clinically significant from 2; CAN-M: 2 is an unmet need, 12 and 13 are alcohol and drugs (as in the codebook).
-    substance = substance_icd | drug_history | (honos[3] >= 2) | (canm[12] == 2) | (canm[13] == 2)
+    substance = substance_icd | drug_history
+    for key, part in assumed.substance.items.items():
+        for item in part.items:
+            substance |= scored[key][item] >= part.at_least
     complete["substance_misuse"] = _no_yes(substance)
     complete["learning_difficulties"] = _no_yes(learning_icd | learning_reported)
     raw["interview"] |= {
@@ -833,7 +855,7 @@ def _path_faults(simulated: Simulated, paths: Mapping[str, Path]) -> list[str]:
 def _with_letters(table: pd.DataFrame) -> dict[str, list[str]]:
     """The columns that hold Stata's missing letters (".a" to ".z"), and which."""
     found = {}
-    for column in table.columns[table.dtypes == object]:
+    for column in [name for name in table if table[name].dtype == object]:
         values = table[column][table[column].map(lambda value: isinstance(value, str))]
         if letters := sorted(set(values[values.str.fullmatch(r"\.[a-z]")])):
             found[column] = letters

@@ -48,6 +48,7 @@ ODDS_RATIO_COLUMNS = [
     "m",
 ]
 
+_TEXTS = {"section", "label", "unit", "level", "level_label", "term", "test", "reason", "grouping"}
 TEST_NAMES = {
     CHI_SQUARED: "Pearson's chi-squared test without continuity correction",
     WELCH_T: "Welch's t-test",
@@ -133,7 +134,9 @@ def format_odds_ratio(row: pd.Series, analysis: str) -> str:
 
 
 def format_label(label: str, unit: str) -> str:
-    """A variable as it is printed: "Age (years)"."""
+    """A variable as it is printed: "Age (years)", "Childhood trauma (CTQ total, 25 to 125)"."""
+    if unit and label.endswith(")"):
+        return f"{label[:-1]}, {unit})"
     return f"{label} ({unit})" if unit else label
 
 
@@ -156,15 +159,12 @@ def yes_no(levels: Iterable[str]) -> bool:
     return list(levels) == ["no", "yes"]
 
 
-def with_texts(table: pd.DataFrame) -> pd.DataFrame:
-    """A table read back from CSV with its empty texts, which CSV cannot tell from NaN, as "" again."""
-    texts = [
-        name
-        for name in ("section", "label", "unit", "level", "level_label", "term", "test", "reason", "grouping")
-        if name in table
-    ]
-    texts += [name for name in table if str(name).endswith("_reason")]
-    return table.assign(**{name: table[name].astype(object).fillna("").astype(str) for name in texts})
+def as_written(table: pd.DataFrame) -> pd.DataFrame:
+    """A table read back from CSV, which cannot tell "" from NaN: texts without NaN, empty columns of numbers NaN."""
+    texts = {name for name in table if name in _TEXTS or str(name).endswith("_reason")}
+    empty = [name for name in table if name not in texts and table[name].isin(["", np.nan]).all()]
+    table = table.assign(**{name: table[name].astype(object).fillna("").astype(str) for name in texts})
+    return table.assign(**dict.fromkeys(empty, np.nan))
 
 
 def characteristics(
@@ -177,6 +177,7 @@ def characteristics(
     A variable may stand in one section only.
     """
     headings = {variable: heading for heading, variables in sections.items() for variable in variables}
+    summaries, comparisons = as_written(summaries), as_written(comparisons)
     parts = [
         summaries[summaries["variable"] == variable].merge(comparisons, on="variable", validate="many_to_one")
         for variable in headings
@@ -198,7 +199,7 @@ def characteristics_html(tidy: pd.DataFrame, title: str, group_labels: dict[str,
     for variables of no and yes; continuous: mean (SD), with one decimal when every SD is at least 1, else two.
     A row of missing values follows where there are any. What could not be computed has its reason in a footnote.
     """
-    tidy = with_texts(tidy)
+    tidy = as_written(tidy)
     reasons: dict[str, int] = {}
     bodies = []
     for section, rows in tidy.groupby("section", sort=False):
@@ -228,7 +229,7 @@ def odds_ratios(
     have odds ratio 1 and no interval. df, fmi, riv and mcse are of the log-odds; joint_p_value, repeated on each row
     of a variable with several terms, is of the adjusted fit.
 
-    Raises ValueError when a result holds no row of a term.
+    Raises ValueError when a result holds no row of a term, or several.
     """
     table = pd.DataFrame([row for variable in terms for row in _term_rows(variable, labels[variable])])
     sources = {
@@ -237,17 +238,18 @@ def odds_ratios(
         "complete_case": complete_case[complete_case["model_part"] == "adjusted"],
     }
     for analysis, source in sources.items():
-        by_term = with_texts(source[source["term"] != INTERCEPT]).set_index("term", verify_integrity=True)
+        by_term = as_written(source[source["term"] != INTERCEPT]).set_index("term")
         absent = set(table["of"]) - set(by_term.index)
         if absent:
             raise ValueError(f"the {analysis} results hold no row of {', '.join(sorted(absent))}")
         names = _POOLED_NUMBERS + (_IMPUTATION_NUMBERS if analysis == "adjusted" else [])
         # A reference row has the n and events of the fit and nothing that was estimated.
-        found = by_term.loc[table["of"], names].reset_index(drop=True)
+        found = by_term[names].reindex(table["of"]).reset_index(drop=True)
         found.loc[table["reference"], [name for name in names if name not in ("n", "events", "reason")]] = np.nan
         found.loc[table["reference"], "odds_ratio"] = 1.0
         found.loc[table["reference"], "reason"] = ""
         table = table.join(found.add_prefix(f"{analysis}_"))
+    tests = as_written(tests)
     joint = tests[tests["model_part"] == "adjusted"].set_index("variable")["p_value"]
     table["joint_p_value"] = table["variable"].map(joint).astype(float)
     table["m"] = int(pooled["m"].iloc[0])
@@ -260,7 +262,7 @@ def odds_ratios_html(tidy: pd.DataFrame, title: str, notice: str, level: float =
     Numbers as `format_odds_ratio`; `level`: the confidence of the intervals in `tidy`. A variable of no and yes is
     one line. The joint p-value of a variable with several levels stands on its heading.
     """
-    tidy = with_texts(tidy)
+    tidy = as_written(tidy)
     imputed = f"MI, M={format_counts(tidy['m'])}"
     names = {
         "unadjusted": f"Unadjusted ({imputed})",
@@ -359,7 +361,8 @@ def _variable_rows(rows: pd.DataFrame, groups: list[str], reasons: dict[str, int
 def _test_cells(row: pd.Series, reasons: dict[str, int]) -> list[str]:
     p, difference = format_p(row["p_value"]), row["standardised_difference"]
     small = DAGGER if p and row["smallest_expected"] < SMALL_EXPECTED else ""
-    shown = "" if np.isnan(difference) else f"{difference:.2f}"
+    # Adding zero turns a minus zero into zero.
+    shown = "" if np.isnan(difference) else f"{round(difference, 2) + 0.0:.2f}"
     mark = _mark(row["reason"], reasons)
     return [f"{escape(p)}{small}", f"{shown}{mark}"] if p else [mark, shown]
 

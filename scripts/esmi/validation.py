@@ -31,12 +31,11 @@ def validate(
 
 
 def stop_on_errors(found: pd.DataFrame, names: dict[str, str]) -> None:
-    """Raise one ResearchError with every error of a validation table; notices pass. `names`: the raw file of each file."""
+    """Raise one ResearchError with every error of a validation table; notices pass. `names`: each file's raw file."""
     errors = found[found["severity"] == "error"]
     if len(errors):
         faults = [
-            f"{names[row.file]}{f', {row.column}' if row.column else ''}: {row.message}"
-            for row in errors.itertuples()
+            f"{names[row.file]}{f', {row.column}' if row.column else ''}: {row.message}" for row in errors.itertuples()
         ]
         raise listed("The extract does not agree with the codebook", faults)
 
@@ -48,14 +47,14 @@ def _file_rows(file: str, table: pd.DataFrame, labels: dict[str, dict[Code, str]
     id_column = codebook.files[file].id
     ids = table[id_column]
     if missing := int(ids.isna().sum()):
-        yield "error", id_column, "missing id", missing, f"{missing} rows have no {id_column}; every row needs one"
+        yield "error", id_column, "missing id", missing, f"{_rows(missing)} without {id_column}; every row needs one"
     if repeated := int(ids.dropna().duplicated(keep=False).sum()):
         yield (
             "error",
             id_column,
             "duplicate id",
             repeated,
-            f"{repeated} rows share their {id_column} with another row; each may stand once",
+            f"{_rows(repeated)} with the {id_column} of another row; each may stand once",
         )
     declared = codebook.columns(file)
     present = [c for c in table.columns if c != id_column and not c.endswith("__why")]
@@ -68,7 +67,13 @@ def _file_rows(file: str, table: pd.DataFrame, labels: dict[str, dict[Code, str]
             f"the codebook describes this column and the file has none{nearest(name, set(present) - declared.keys())}",
         )
     for name in sorted(set(present) - declared.keys()):
-        yield "notice", name, "undescribed column", len(table), "the codebook does not describe this column; it is not used"
+        yield (
+            "notice",
+            name,
+            "undescribed column",
+            len(table),
+            "the codebook does not describe this column; it is not used",
+        )
     for name in sorted(declared.keys() & set(present)):
         yield from _column_rows(name, table[name], declared[name], labels.get(name, {}))
 
@@ -87,8 +92,9 @@ def _column_rows(name: str, values: pd.Series, declared: Column, labels: dict[Co
         if declared.codes and all(isinstance(c, str) for c in declared.codes):
             yield from _code_rows(name, known, declared, labels)
         else:
-            numbers = int(pd.to_numeric(known, errors="coerce").isna().sum())
-            yield "error", name, "wrong type", numbers, f"{numbers} rows hold text where the codebook says numbers"
+            # The values that make a column of a .csv file one of text, or all of a column that is one by its type.
+            n = int(pd.to_numeric(known, errors="coerce").isna().sum()) or len(known)
+            yield "error", name, "wrong type", n, f"text in {_rows(n)} where the codebook says numbers"
         return
     if declared.codes:
         yield from _code_rows(name, known, declared, labels)
@@ -100,22 +106,22 @@ def _column_rows(name: str, values: pd.Series, declared: Column, labels: dict[Co
             name,
             "out of range",
             outside,
-            f"{outside} rows lie outside {low:g} to {high:g}; correct them, or the range or missing codes in the codebook",
+            f"{_rows(outside)} outside {low:g} to {high:g}; correct them, or range or missing in the codebook",
         )
 
 
 def _code_rows(name: str, known: pd.Series, declared: Column, labels: dict[Code, str]) -> Iterator[Row]:
     strange = known[~known.isin(list(declared.codes))]
     if len(strange):
-        # A code is no identifier; but text, or many different values, could be free text and is not shown.
-        shown = sorted({f"{value:g}" for value in strange}) if pd.api.types.is_numeric_dtype(strange) else []
-        which = f" ({', '.join(shown)})" if 0 < len(shown) <= 5 else ""
+        # Text could be anyone's words, and a long number or one of many an identifier in the wrong column.
+        is_short = pd.api.types.is_numeric_dtype(strange) and (strange.abs() < 10_000).all() and strange.nunique() <= 5
+        which = f" ({', '.join(f'{value:g}' for value in sorted(strange.unique()))})" if is_short else ""
         yield (
             "error",
             name,
             "unknown code",
             len(strange),
-            f"{len(strange)} rows hold a code that the codebook does not have{which}; "
+            f"{_rows(len(strange))} with a code that the codebook does not have{which}; "
             "add it to codes or to missing, or correct the rows",
         )
     for code, label in declared.codes.items():
@@ -127,8 +133,12 @@ def _code_rows(name: str, known: pd.Series, declared: Column, labels: dict[Code,
                 name,
                 "different label",
                 rows,
-                f"code {code} is '{found}' in the file and '{label}' in the codebook ({rows} rows)",
+                f"code {code} is '{found}' in the file and '{label}' in the codebook ({_rows(rows)})",
             )
+
+
+def _rows(n: int) -> str:
+    return "1 row" if n == 1 else f"{n} rows"
 
 
 def _plain(label: str) -> str:
