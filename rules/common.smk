@@ -135,19 +135,6 @@ def comparison_words_of(wildcards):
     )
 
 
-def report_settings():
-    """What the report says of the settings."""
-    return canonical(
-        {
-            "study": STUDY.study.model_dump(),
-            "models": {name: {"title": model.title, "role": model.role} for name, model in STUDY.models.items()},
-            "comparisons": {name: {"title": c.title, "by": c.by} for name, c in STUDY.comparisons.items()},
-            "imputation": STUDY.imputation.model_dump(),
-            "inference": STUDY.inference.model_dump(),
-        }
-    )
-
-
 def prepare_results():
     """A folder for rows of persons that nobody but its owner can enter, and the name of the study."""
     restricted = Path("results/restricted")

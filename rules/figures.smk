@@ -16,6 +16,7 @@ rule draw_forest:
     params:
         code=code("draw_forest"),
         titles=[model.title for model in STUDY.models.values()],
+        level=STUDY.inference.level,
         notice=NOTICE,
     script:
         "../scripts/draw_forest.py"

@@ -11,10 +11,10 @@ rule check_model:
         "results/audit/logs/check_model/{model}.log",
     benchmark:
         "results/audit/benchmarks/check_model/{model}.tsv"
-    conda:
-        "../envs/model.yaml"
     # Before all that could run by then: a model that cannot be fitted is said at once, not after the imputation.
     priority: 1
+    conda:
+        "../envs/model.yaml"
     params:
         code=code("check_model"),
         model=model_of,

@@ -27,7 +27,17 @@ rule write_report:
         "../envs/tables.yaml"
     params:
         code=code("write_report"),
-        settings=report_settings(),
+        settings=canonical(
+            STUDY.model_dump(
+                include={
+                    "study": True,
+                    "imputation": True,
+                    "inference": True,
+                    "models": {"__all__": {"title", "role"}},
+                    "comparisons": {"__all__": {"title", "by"}},
+                }
+            )
+        ),
         models=list(STUDY.models),
         comparisons=list(STUDY.comparisons),
         words=canonical(words_of(CODEBOOK.variables)),

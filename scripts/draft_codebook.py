@@ -7,7 +7,7 @@ counts. Never prints a row of the data.
 import sys
 from pathlib import Path
 
-from esmi import extract
+from esmi import drafting, extract
 from esmi.errors import ResearchError
 
 if __name__ == "__main__":
@@ -15,6 +15,6 @@ if __name__ == "__main__":
         sys.exit('Name the raw files: make codebook EXTRACT="a.sav b.dta"')
     try:
         raws = {Path(name).stem.lower(): extract.read_raw(Path(name)) for name in sys.argv[1:]}
-        print(extract.draft_codebook(raws), end="")
+        print(drafting.draft_codebook(raws), end="")
     except ResearchError as error:
         sys.exit(str(error))

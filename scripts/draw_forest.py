@@ -11,5 +11,6 @@ with reporting(snakemake.log[0]):
     titled = zip(snakemake.params.titles, snakemake.input.tables, strict=True)
     odds = pd.concat([read_csv(path).assign(model_label=title) for title, path in titled], ignore_index=True)
     write_csv(odds, snakemake.output.csv)
-    figure = figures.forest(odds, "What goes with the outcome: odds ratios with intervals", snakemake.params.notice)
+    title = "What goes with the outcome: odds ratios with intervals"
+    figure = figures.forest(odds, title, snakemake.params.notice, snakemake.params.level)
     figures.save(figure, Path(snakemake.output.png), Path(snakemake.output.svg))

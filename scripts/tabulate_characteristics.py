@@ -15,6 +15,6 @@ with reporting(snakemake.log[0]):
         {heading: names for heading, names in layout["sections"]},
     )
     write_csv(tidy, snakemake.output.csv)
-    groups = layout["words"][layout["by"]]["levels"]
+    groups = {"all": "All", **layout["words"][layout["by"]]["levels"]}
     body = tables.characteristics_html(tidy, layout["title"], groups, snakemake.params.notice)
     Path(snakemake.output.html).write_text(tables.page(layout["title"], body, snakemake.params.notice), "utf-8")

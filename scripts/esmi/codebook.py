@@ -408,13 +408,10 @@ def _cross_checks(codebook: Codebook) -> Iterator[str]:
     columns = {f"{file}.{name}": column for file in codebook.files for name, column in codebook.columns(file).items()}
     for name, variable in codebook.variables.items():
         if name in RESERVED:
-            yield f"variables.{name}: the workflow has columns of its own called {', '.join(RESERVED)}: choose another name"
-        for operand in variable.operands:
-            yield from (
-                f"variables.{name}.{variable.form}: {fault}"
-                for fault in _operand_faults(codebook, columns, variable, operand)
-            )
-        yield from (f"variables.{name}.{variable.form}: {fault}" for fault in _form_faults(codebook, columns, variable))
+            yield f"variables.{name}: choose another name; {', '.join(RESERVED)} are columns of the workflow's own"
+        faults = [fault for one in variable.operands for fault in _operand_faults(codebook, columns, variable, one)]
+        faults += _form_faults(codebook, columns, variable)
+        yield from (f"variables.{name}.{variable.form}: {fault}" for fault in faults)
     try:
         codebook.order()
     except graphlib.CycleError as error:

@@ -83,6 +83,7 @@ def read_yaml(path: Path) -> dict:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1} is" if mark else "is"
         said = ", ".join(part for part in (error.context, error.problem) if part)
+        said += "; indent with spaces, not tabs" if r"'\t'" in said else ""
         raise ResearchError(f"{path}: {place} not valid YAML: {said}") from None
     except yaml.YAMLError:
         raise ResearchError(f"{path}: is not valid YAML: it holds a character that YAML does not allow") from None
@@ -184,7 +185,7 @@ def _allowed(fault: dict) -> str:
     limits = {name: value for name, value in fault.get("ctx", {}).items() if isinstance(value, int | float)}
     match fault["type"]:
         case "string_type":
-            return "a text (a number, true or false in quotation marks is one)"
+            return "a text (put a number, true or false in quotation marks)"
         case "int_type" | "int_parsing" | "int_from_float":
             return "a whole number"
         case "float_type" | "float_parsing" | "finite_number":

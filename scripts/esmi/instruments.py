@@ -38,9 +38,7 @@ def _item_numbers(value: Any) -> Any:
 
 def _item_pattern(text: str) -> str:
     if not re.fullmatch(r"[^{}]*\{(:0?[0-9]+d)?\}[^{}]*", text):
-        raise ValueError(
-            f"found {shown(text)}; allowed: a column name with a place for the item's number, 'ctq_{{:02d}}'"
-        )
+        raise ValueError(f"found {shown(text)}; allowed: a column name with a place for the number, 'ctq_{{:02d}}'")
     return text
 
 

@@ -46,7 +46,7 @@ def read_csv(path: str) -> pd.DataFrame:
     table = pd.read_csv(path, float_precision="round_trip", keep_default_na=False)
     for name in table.columns[table.dtypes.map(pd.api.types.is_string_dtype)]:
         filled = table[name][table[name] != ""]
-        # By Python's own reading, which gives back the very number that was written; that of pandas may be off by a bit.
+        # As Python reads it, which gives back the very number that was written; pandas may be off by a bit.
         with suppress(ValueError):
             table[name] = filled.map(float).reindex(table.index) if len(filled) else table[name]
     return table

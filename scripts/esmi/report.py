@@ -26,19 +26,19 @@ class Numbers:
 
 
 def flow_steps(flow: pd.DataFrame, checks: pd.DataFrame, titles: list[str]) -> pd.DataFrame:
-    """The inclusion flow, and below it a row without a step per model: for how many its outcome is known, and not.
+    """The inclusion flow, and as its last step, a row per model, for how many its outcome is known.
 
     `flow`: step, label, n, excluded; `checks`: a row per model with n and n_outcome_missing.
     """
     known = pd.DataFrame(
         {
-            "step": None,
-            "label": titles,
+            "step": len(flow),
+            "label": [f"Outcome known: {title}" for title in titles],
             "n": checks["n"],
             "excluded": checks["n_outcome_missing"],
         }
     )
-    return pd.concat([flow.astype({"step": "Int64"}), known.astype({"step": "Int64"})], ignore_index=True)
+    return pd.concat([flow, known], ignore_index=True)
 
 
 def page(settings: dict, numbers: Numbers, figures: dict[str, Path], words: dict[str, dict], notice: str) -> str:

@@ -201,8 +201,8 @@ def _model_faults(settings: Settings) -> Iterator[str]:
                 yield f"models.{name}.terms: '{term}' is the outcome of this model"
             elif term in settings.outcomes:
                 yield (
-                    f"models.{name}.terms: '{term}' is among the outcomes, which are never imputed, and a term must be: "
-                    "take it out of the one or the other"
+                    f"models.{name}.terms: '{term}' is among the outcomes, which are never imputed, "
+                    "and a term must be: take it out of the one or the other"
                 )
         for term in [model.outcome, *model.terms]:
             if term not in settings.imputation.variables:

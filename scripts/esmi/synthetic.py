@@ -901,10 +901,14 @@ def _write_dta(table: pd.DataFrame, declared: dict[str, Column], path: Path) -> 
 
 
 def _value_labels(declared: dict[str, Column]) -> dict[str, dict[int | float | str, str]]:
-    """Labels of codes and missing codes; pyreadstat names Stata's .a by its letter."""
+    """Labels of codes and missing codes, sorted, so that their order in the codebook changes no byte.
+
+    pyreadstat names Stata's .a by its letter.
+    """
     return {
         column: {
-            code[1] if isinstance(code, str) else code: label for code, label in (spec.codes | spec.missing).items()
+            code[1] if isinstance(code, str) else code: label
+            for code, label in sorted((spec.codes | spec.missing).items(), key=lambda pair: (str(pair[0]), pair[1]))
         }
         for column, spec in declared.items()
         if spec.codes or spec.missing

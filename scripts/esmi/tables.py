@@ -84,6 +84,7 @@ figure img { max-width: 100%; height: auto; }
 figcaption { font-size: .9rem; }
 .notes { font-size: .85rem; max-width: 60rem; }
 .notes p { margin: .2rem 0; }
+.notes { margin-bottom: 1.6rem; }
 @media (max-width: 40rem) { body { font-size: 15px; padding: 0 .5rem; } table { font-size: .8rem; } }
 @media print { body { max-width: none; margin: 0; font-size: 10pt; } .scroll { overflow: visible; }
   tr { break-inside: avoid; } thead { display: table-header-group; } }
@@ -98,7 +99,7 @@ def format_p(p: float) -> str:
 
 
 def format_ratio(ratio: float, decimals: int) -> str:
-    """A ratio above zero in `decimals` decimals; three significant digits below 0.1; whole numbers from 100.
+    """A ratio above zero in `decimals` decimals; two significant digits below 0.1; whole numbers from 100.
 
     Beyond 0.0001 and a million in powers of ten; "" when there is none.
     """
@@ -109,7 +110,7 @@ def format_ratio(ratio: float, decimals: int) -> str:
     if ratio < 1e-4 or ratio >= 1e6:
         return f"{ratio:.2e}"
     if ratio < 0.1:
-        decimals = 2 - math.floor(math.log10(ratio))
+        decimals = 1 - math.floor(math.log10(ratio))
     return f"{ratio:.{0 if ratio >= 100 else decimals}f}"
 
 

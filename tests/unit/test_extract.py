@@ -10,7 +10,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from esmi import extract
+from esmi import drafting, extract
 from esmi.documents import read_yaml
 from esmi.errors import ResearchError
 
@@ -168,7 +168,7 @@ def test_sav_range_without_a_lowest_value(tmp_path):
     pyreadstat.write_sav(table, path, missing_ranges={"age": [{"lo": -np.inf, "hi": -1}]})
     raw = extract.read_raw(path)
     assert extract.ingest(raw, "id", {})["age__why"].tolist() == ["-1.5", "-1", None]
-    assert "declared missing from lowest to -1" in extract.draft_codebook({"index": raw})
+    assert "declared missing from lowest to -1" in drafting.draft_codebook({"index": raw})
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
@@ -487,7 +487,7 @@ def cohort(tmp_path):
 
 
 def test_draft_is_yaml_of_the_codebook_schema(cohort, as_codebook):
-    drafted = as_codebook(extract.draft_codebook({"index": cohort}))
+    drafted = as_codebook(drafting.draft_codebook({"index": cohort}))
     assert drafted == {
         "files": {
             "index": {
@@ -516,7 +516,7 @@ def test_draft_is_yaml_of_the_codebook_schema(cohort, as_codebook):
 
 
 def test_draft_counts_are_comments(cohort):
-    lines = extract.draft_codebook({"index": cohort}).splitlines()
+    lines = drafting.draft_codebook({"index": cohort}).splitlines()
     note = {line.split(":")[0].strip(): line.split("  # ")[-1] for line in lines[5:]}
     assert lines[:4] == [
         "# Drafted from the labels in the files: check every line against the study's documents.",
@@ -532,7 +532,7 @@ def test_draft_counts_are_comments(cohort):
 
 
 def test_draft_shows_no_person(cohort):
-    text = extract.draft_codebook({"index": cohort})
+    text = drafting.draft_codebook({"index": cohort})
     identifiers = [str(number) for number in range(5001, 5041)] + [f"HX{number}" for number in range(40)]
     for shown in [*identifiers, "First dyad", "Riverside", "2015", "1461", "-95"]:
         assert not re.search(rf"(?<![\w.]){re.escape(shown)}(?![\w.])", text), shown
@@ -546,7 +546,7 @@ def test_draft_hides_the_id_of_one_file_in_the_others(csv_of, as_codebook):
             "dyad,visit_id\n" + "".join(f"{301 + number // 2},{number // 2}\n" for number in range(58)), "visits.csv"
         )
     )
-    drafted = as_codebook(extract.draft_codebook({"index": index, "visits": visits}))["files"]
+    drafted = as_codebook(drafting.draft_codebook({"index": index, "visits": visits}))["files"]
     assert drafted["index"] == {"id": "dyad", "columns": {}}
     assert drafted["visits"] == {"id": None, "columns": {"dyad": {"label": "dyad"}, "visit_id": {"label": "visit_id"}}}
 
@@ -561,7 +561,7 @@ def test_draft_of_stata_letters_and_of_awkward_names(tmp_path, as_codebook):
         missing_user_values={"no": ["a"]},
         variable_value_labels={"no": {1: "No"}},
     )
-    drafted = as_codebook(extract.draft_codebook({"null": extract.read_raw(path)}))
+    drafted = as_codebook(drafting.draft_codebook({"null": extract.read_raw(path)}))
     expected = {
         "no": {"label": "yes # {no}", "codes": {1: "No"}, "missing": {".a": ".a"}},
         "note": {"label": "1e5", "text": True},
@@ -585,12 +585,12 @@ def test_range_is_rounded_outward(csv_of, lowest, highest, expected, as_codebook
     between = np.linspace(lowest, highest, 11)
     values = np.round(between) if whole else between
     rows = "".join(f"{value:.6g},1\n" for value in [*values, values[5]])
-    drafted = as_codebook(extract.draft_codebook({"x": extract.read_raw(csv_of("a,b\n" + rows))}))
+    drafted = as_codebook(drafting.draft_codebook({"x": extract.read_raw(csv_of("a,b\n" + rows))}))
     assert drafted["files"]["x"]["columns"]["a"]["range"] == expected
 
 
 @pytest.mark.parametrize(("distinct", "shown"), [(9, False), (10, True)])
 def test_range_needs_ten_distinct_values(csv_of, distinct, shown, as_codebook):
     rows = "".join(f"{100 + number % distinct}\n" for number in range(40))
-    drafted = as_codebook(extract.draft_codebook({"x": extract.read_raw(csv_of("a\n" + rows))}))
+    drafted = as_codebook(drafting.draft_codebook({"x": extract.read_raw(csv_of("a\n" + rows))}))
     assert ("range" in drafted["files"]["x"]["columns"]["a"]) is shown

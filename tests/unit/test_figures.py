@@ -32,10 +32,11 @@ def odds_rows(model: str, most: tuple[float, float, float], reason: str = "") ->
     table["level_label"] = [LABELS[name]["levels"].get(level, "") for name, level in levels]
     table["reference"] = table["level"].isin(["no", "least"])
     numbers = [(1.02, 1.01, 1.03), (1, np.nan, np.nan), (2.5, 1.2, 5.0), (1, np.nan, np.nan), (1.4, 0.7, 2.9), most]
-    for analysis in tables.ANALYSES:
+    for index, analysis in enumerate(tables.ANALYSES):
         lacking = reason if analysis == "complete_case" else ""
         rows = [(np.nan,) * 3 if lacking and not np.isnan(row[1]) else row for row in numbers]
         table[[f"{analysis}_odds_ratio", f"{analysis}_or_low", f"{analysis}_or_high"]] = np.array(rows, dtype=float)
+        table.loc[~table["reference"], f"{analysis}_odds_ratio"] *= 1 + index / 100
         table[f"{analysis}_reason"] = lacking
     return table.assign(model_label=model)
 
@@ -267,6 +268,11 @@ class TestFlow:
             for other in edges[:index]:
                 beside = one[0] >= other[1] or other[0] >= one[1]
                 assert beside or one[2] >= other[3] or other[2] >= one[3]
+
+    def test_the_excluded_stand_between_two_steps(self, steps):
+        first, excluded, second = figures.flow_boxes(steps).iloc[:3].itertuples()
+        assert first.y + first.height < excluded.y
+        assert excluded.y + excluded.height < second.y
 
     def test_a_withheld_count_is_not_zero(self, steps):
         boxes = figures.flow_boxes(steps.assign(excluded=np.nan))

@@ -313,24 +313,29 @@ def test_canm_counts_of_met_and_unmet_needs():
     assert scored("canm", record("canm", 0, i1=1, i2=1, i3=2)) == {"met": 2, "unmet": 1, "substance_unmet": 0}
 
 
-def test_canm_unknown_leaves_a_count_missing():
-    items = record("canm", 0, i1=2, i26=9)
-    scores = scored("canm", items)
-    assert np.isnan(scores["met"])
-    assert np.isnan(scores["unmet"])
-    assert scores["substance_unmet"] == 0
-    assert log_of("canm", items, "unmet")["n_missing"] == 1
-
-
-def test_canm_count_is_prorated_where_the_scale_declares_it():
-    # 25 known domains, 5 of them unmet: 5/25 x 26 = 5.2.
+def test_a_count_with_an_unknown_domain_is_missing_where_its_scale_declares_no_proration():
     mapping = declared("canm")
-    mapping["scales"]["unmet"]["proration"] = {"max_missing_share": 0.2}
-    items = record("canm", 0, i1=2, i2=2, i3=2, i4=2, i5=2, i26=9)
-    scores, log = scoring.score(items, parsed(mapping), "t1")
-    assert scores.loc[0, "canm_unmet"] == 5.2
+    del mapping["scales"]["met"]["proration"]
+    scores, log = scoring.score(record("canm", 0, i1=2, i26=9), parsed(mapping), "t1")
     assert np.isnan(scores.loc[0, "canm_met"])
-    assert log.set_index("scale")["n_prorated"].to_dict() == {"met": 0, "unmet": 1, "substance_unmet": 0}
+    assert scores.loc[0, "canm_substance_unmet"] == 0
+    assert log.set_index("scale")["n_missing"].to_dict() == {"met": 1, "unmet": 0, "substance_unmet": 0}
+
+
+def test_canm_counts_are_prorated():
+    # 25 known domains, 5 of them unmet: 5/25 x 26 = 5.2.
+    items = record("canm", 0, i1=2, i2=2, i3=2, i4=2, i5=2, i26=9)
+    scores, log = scoring.score(items, instrument("canm"), "t1")
+    assert scores.loc[0, "canm_unmet"] == 5.2
+    assert scores.loc[0, "canm_met"] == 0
+    assert log.set_index("scale")["n_prorated"].to_dict() == {"met": 1, "unmet": 1, "substance_unmet": 0}
+
+
+def test_canm_with_more_than_a_fifth_unknown_has_no_counts():
+    # 5 of 26 are 19%, 6 are 23%.
+    five, six = ({f"i{item}": 9 for item in range(1, 1 + n)} for n in (5, 6))
+    assert scored("canm", record("canm", 2, **five))["unmet"] == 26
+    assert np.isnan(scored("canm", record("canm", 2, **six))["unmet"])
 
 
 @pytest.mark.parametrize(
@@ -673,7 +678,7 @@ def test_item_numbers_as_list_or_compact_string(written, items):
         ({"administrations": {"t1": {"file": "index", "items": "s_{0.real}"}}}, "administrations.t1.items: found"),
         (
             {"cut_off_sets": {"print": {"source": "p", "below": False, "scales": {"total": {"yes": 1}}}}},
-            "cut_off_sets.print.below: found false; allowed: a text (a number, true or false in quotation marks is one)",
+            "cut_off_sets.print.below: found false; allowed: a text (put a number, true or false in quotation marks)",
         ),
         # cross-checks
         ({"range": [3, 0]}, "range: 3 to 0 is empty"),

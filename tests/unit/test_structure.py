@@ -28,6 +28,7 @@ LAYERS = [
     "codebook",
     "settings",
     "extract",
+    "drafting",
     "synthetic",
     "validation",
     "scoring",

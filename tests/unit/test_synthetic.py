@@ -102,6 +102,22 @@ def test_the_same_seed_gives_the_same_bytes_at_any_time_of_day(assumptions, book
     assert stamped[1] != stamped[3]
 
 
+def test_the_order_of_codes_in_the_codebook_changes_no_byte(study, book, written, tmp_path):
+    turned = {
+        name: file.model_copy(
+            update={
+                "columns": {
+                    column: spec.model_copy(update={"codes": dict(reversed(spec.codes.items()))})
+                    for column, spec in file.columns.items()
+                }
+            }
+        )
+        for name, file in book.files.items()
+    }
+    again = write(study, book.model_copy(update={"files": turned}), tmp_path)
+    assert all(again[name].read_bytes() == path.read_bytes() for name, path in written.items())
+
+
 def test_another_seed_gives_other_data(assumptions, study):
     other = synthetic.simulate(assumptions, seed=20211119)
     for name, table in study.files.items():

@@ -115,8 +115,8 @@ class TestNumbers:
         [
             (1.347, 2, "1.35"),
             (1.0234, 3, "1.023"),
-            (0.00412, 2, "0.00412"),
-            (0.0512, 3, "0.0512"),
+            (0.00412, 2, "0.0041"),
+            (0.0512, 3, "0.051"),
             (0.1, 2, "0.10"),
             (99.95, 2, "99.95"),
             (1234.5, 2, "1234"),
@@ -298,7 +298,7 @@ class TestOddsRatios:
         assert rows["Personality disorder"][:2] == ["3.16 (1.44 to 6.92)", "0.050"]
         assert rows["White"] == ["1 (reference)", ""] * 3
         assert rows["Ethnicity <group>"] == ["", "", "", "<0.001\u2021", "", ""]
-        assert rows["Black & other"][0].startswith("0.00410 (")
+        assert rows["Black & other"][0].startswith("0.0041 (")
         heads = [head.get_text() for head in BeautifulSoup(html, "html.parser").select("thead th")]
         assert heads[1] == "Unadjusted (MI, M=50)n=278, events=99"
         assert heads[3] == "Adjusted (complete case)n=110, events=40"

@@ -1,0 +1,62 @@
+"""The same bytes whatever the number of cores, the hash seed of Python, the time zone, the language and the batches."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.xdist_group("determinism")
+
+# Times and machine use differ between runs, and are not results.
+NOT_RESULTS = ("audit/logs/", "audit/benchmarks/")
+
+
+def contents(results: Path) -> dict[str, bytes]:
+    files = {path.relative_to(results).as_posix(): path.read_bytes() for path in results.rglob("*") if path.is_file()}
+    return {name: content for name, content in files.items() if not name.startswith(NOT_RESULTS)}
+
+
+def differing(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def imputed_sets(results: Path) -> pd.DataFrame:
+    paths = sorted((results / "restricted" / "imputed").iterdir())
+    return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def one_core(new_study, tmp_path_factory):
+    study = new_study(tmp_path_factory.mktemp("cores") / "one")
+    return study.finish(cores=1, PYTHONHASHSEED="1", TZ="UTC", LANG="C.UTF-8", LC_ALL="C.UTF-8").results
+
+
+def test_one_core_and_two_give_the_same_bytes(one_core, new_study, tmp_path):
+    study = new_study(tmp_path / "a folder with another name")
+    two_cores = study.finish(cores=2, PYTHONHASHSEED="2", TZ="Asia/Kathmandu", LANG="de_DE.UTF-8", LC_ALL="C").results
+    one, two = contents(one_core), contents(two_cores)
+    expected = {"aggregate/report.html", "aggregate/figures/forest.png", "restricted/imputed/003-004.parquet"}
+    assert expected <= set(one), "files that must be compared are not there"
+    assert differing(one, two) == []
+
+
+def test_batches_make_no_difference(one_core, new_study, tmp_path):
+    study = new_study(tmp_path / "study")
+    study.edit(lambda config: config["imputation"].update(batch=1))
+    in_ones = study.finish().results
+    assert len(list((in_ones / "restricted" / "imputed").iterdir())) == 4
+    pd.testing.assert_frame_equal(imputed_sets(in_ones), imputed_sets(one_core), check_exact=True)
+    # The graph of the jobs shows the batches, and the report, which gives the settings, may name them.
+    may_differ = ("restricted/imputed/", "restricted/traces/", "aggregate/fits/", "audit/dag.svg", "aggregate/report")
+    names = differing(contents(in_ones), contents(one_core))
+    assert [name for name in names if not name.startswith(may_differ)] == []
+
+
+def test_the_synthetic_extract_is_cleaned_to_the_same_bytes(study_of_the_repository, tmp_path):
+    runs = []
+    for hash_seed in ("1", "2"):
+        study = study_of_the_repository("config.yaml", tmp_path / hash_seed)
+        study.finish("--until", "clean_data", PYTHONHASHSEED=hash_seed)
+        runs.append(contents(study.results))
+    assert {"restricted/synthetic/index.sav", "restricted/cleaned.parquet"} <= set(runs[0])
+    assert differing(*runs) == []
