@@ -5,8 +5,9 @@ rule clean_data:
     "Join the files, score the questionnaires, derive the variables of the analysis, and count who is included."
     input:
         ingested=expand("results/restricted/ingested/{file}.parquet", file=sorted(RAW)),
-        # Only that it passed matters: a validation made again with other words changes nothing here.
-        validation=ancient("results/aggregate/validation.csv"),
+        # Not ancient(): below a job that runs, Snakemake passes over an ancient input without a look at the parameters,
+        # and a codebook changed in both would leave the old cleaned data.
+        validation="results/aggregate/validation.csv",
     output:
         cleaned="results/restricted/cleaned.parquet",
         log="results/aggregate/cleaning.csv",

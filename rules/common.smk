@@ -1,6 +1,5 @@
 """Settings, names and hashes that the rules share."""
 
-import hashlib
 import shlex
 import sys
 
@@ -12,6 +11,7 @@ from esmi.documents import read_yaml
 from esmi.errors import ResearchError
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
+RULE_FILES = [Path(workflow.basedir) / "Snakefile", *sorted((Path(workflow.basedir) / "rules").glob("*.smk"))]
 CONFIGS = [Path(path) for path in workflow.overwrite_configfiles] or [Path(workflow.basedir) / "config.yaml"]
 
 # Whose results are in results/: two studies in one folder would leave each other's tables behind.
@@ -41,8 +41,7 @@ except ResearchError as error:
     raise WorkflowError(str(error)) from None
 
 NOTICE = "Synthetic data: no number here is about any person" if STUDY.extract.synthetic else ""
-_starts = range(1, STUDY.imputation.m + 1, STUDY.imputation.batch)
-BATCHES = [f"{a:03d}-{min(a + STUDY.imputation.batch - 1, STUDY.imputation.m):03d}" for a in _starts]
+BATCHES = STUDY.imputation.batches
 
 
 wildcard_constraints:
@@ -55,13 +54,6 @@ wildcard_constraints:
 def code(name):
     """A hash of a script and of the library modules behind it: any changed line reruns the rules that use it."""
     return audit.code_hash(SCRIPTS / f"{name}.py", SCRIPTS / "esmi")
-
-
-def rules_hash():
-    """A hash of the rules: their graph changes with them."""
-    base = Path(workflow.basedir)
-    files = [base / "Snakefile", *sorted((base / "rules").glob("*.smk"))]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def assumptions():

@@ -59,7 +59,7 @@ rule validate_extract:
         code=code("validate_extract"),
         files=sorted(RAW),
         names={name: path.name for name, path in sorted(RAW.items())},
-        codebook=canonical(CODEBOOK.raw_part()),
+        codebook=canonical(CODEBOOK.checked_part()),
         spine=STUDY.extract.spine,
     script:
         "../scripts/validate_extract.py"

@@ -26,7 +26,7 @@ rule fit_model:
     "Fit a model, unadjusted and adjusted, to each imputed set of a batch."
     input:
         imputed="results/restricted/imputed/{batch}.parquet",
-        check=ancient("results/aggregate/checks/{model}.csv"),
+        check="results/aggregate/checks/{model}.csv",
     output:
         fits="results/aggregate/fits/{model}/{batch}.parquet",
     log:
@@ -46,7 +46,7 @@ rule fit_complete_cases:
     "Fit a model to the dyads with nothing missing in it, as the comparison that the protocol asks for."
     input:
         cleaned="results/restricted/cleaned.parquet",
-        check=ancient("results/aggregate/checks/{model}.csv"),
+        check="results/aggregate/checks/{model}.csv",
     output:
         fit="results/aggregate/complete_case/{model}.csv",
     log:

@@ -26,8 +26,6 @@ rule tabulate_characteristics:
     input:
         summaries="results/aggregate/comparisons/{comparison}_summaries.csv",
         tests="results/aggregate/comparisons/{comparison}_tests.csv",
-        # Only that they passed matters: a study of which a model cannot be fitted gets no table.
-        checks=ancient(expand("results/aggregate/checks/{model}.csv", model=STUDY.models)),
     output:
         csv="results/aggregate/tables/characteristics_{comparison}.csv",
         html="results/aggregate/tables/characteristics_{comparison}.html",

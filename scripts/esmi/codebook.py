@@ -11,14 +11,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictFloat, StrictInt, StrictStr, model_validator
 
 from esmi import instruments
-from esmi.documents import Closed, Name, nearest, parse, read_yaml
+from esmi.documents import Closed, Name, nearest, parse, read_yaml, shown
 from esmi.errors import ResearchError, listed
 from esmi.instruments import Instrument
 
-Code = int | float | str
+Code = StrictInt | StrictFloat | StrictStr
 
 # The columns that the workflow's own tables have beside the variables.
 RESERVED = ("id", "imputation", "pattern", "n", "percent", "missing_variables")
@@ -259,6 +259,10 @@ def _sorted(column: Column) -> Column:
     return column.model_copy(update={"codes": _by_code(column.codes), "missing": _by_code(column.missing)})
 
 
+def _untitled(column: Column) -> Column:
+    return column.model_copy(update={"label": "", "missing": dict.fromkeys(column.missing, "")})
+
+
 def _blank(column: Column) -> Column:
     return column.model_copy(
         update={"label": "", "codes": dict.fromkeys(column.codes, ""), "missing": dict.fromkeys(column.missing, "")}
@@ -322,6 +326,18 @@ class Codebook(Closed):
                 for name, file in sorted(self.files.items())
             },
             instruments=dict(sorted(self.instruments.items())),
+            variables={},
+        )
+
+    def checked_part(self) -> "Codebook":
+        """What the raw files are held against, sorted: of all words only the labels of codes, which files carry too."""
+        raw = self.raw_part()
+        return Codebook(
+            files={
+                name: file.model_copy(update={"columns": {c: _untitled(column) for c, column in file.columns.items()}})
+                for name, file in raw.files.items()
+            },
+            instruments={name: instruments.without_words(i) for name, i in raw.instruments.items()},
             variables={},
         )
 
@@ -467,12 +483,15 @@ def _form_faults(codebook: Codebook, columns: Mapping[str, Column], variable: Va
         yield "the values at which the bands start must rise from one level to the next"
     if variable.in_range and variable.in_range.low > variable.in_range.high:
         yield f"low is {variable.in_range.low:g} and high is {variable.in_range.high:g}: no number lies between"
+    if variable.form in ("icd10", "any_of", "all_of"):
+        for operand in sorted({o for o in variable.operands if variable.operands.count(o) > 1}):
+            yield f"'{operand}' stands there more than once"
     if variable.score:
         yield from _score_faults(codebook.instruments, variable.score)
 
 
 def _listed(codes: Iterable[Code]) -> str:
-    return ", ".join(str(code) for code in codes)
+    return ", ".join(shown(code) for code in codes)
 
 
 def _score_faults(known: Mapping[str, Instrument], score: Score) -> Iterator[str]:

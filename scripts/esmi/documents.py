@@ -143,30 +143,34 @@ def _kind(value: Any) -> str:
 
 def _sentences(model: type[BaseModel], document: Any, error: ValidationError) -> list[str]:
     """A sentence for every key with a fault; the alternatives that pydantic tries for one key make one sentence."""
-    faults: dict[str, list[dict]] = {}
-    paths: dict[str, list] = {}
+    faults: dict[tuple, list[dict]] = {}
     for fault in error.errors():
-        path = _path(document, fault)
-        key = ".".join(str(part)[:_LONGEST] for part in path) or "the document"
-        faults.setdefault(key, []).append(fault)
-        paths[key] = path
-    return [_sentence(model, key, paths[key], found) for key, found in faults.items()]
+        faults.setdefault(_path(document, fault), []).append(fault)
+    return [_sentence(model, document, path, found) for path, found in faults.items()]
 
 
-def _path(document: Any, fault: dict) -> list:
+def _path(document: Any, fault: dict) -> tuple:
     """The keys that lead to a fault; pydantic's own names for what it tried on the way are left out."""
-    path, here = [], document
+    path, here = (), document
     for part in fault["loc"]:
-        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int)):
-            path.append(part)
-            here = here[part] if isinstance(here, dict) or part < len(here) else None
+        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and part in range(len(here))):
+            path, here = (*path, part), here[part]
     if fault["type"] == "missing" and isinstance(fault["loc"][-1], str):
-        path.append(fault["loc"][-1])
+        path = (*path, fault["loc"][-1])
     return path
 
 
-def _sentence(model: type[BaseModel], key: str, path: list, faults: list[dict]) -> str:
-    fault = faults[0]
+def _key(document: Any, path: tuple) -> str:
+    """A path in words; the entries of a list are counted from 1."""
+    words, here = [], document
+    for part in path:
+        words.append(f"entry {part + 1}" if isinstance(here, list) else str(part)[:_LONGEST])
+        here = here.get(part) if isinstance(here, dict) else here[part]
+    return ".".join(words)
+
+
+def _sentence(model: type[BaseModel], document: Any, path: tuple, faults: list[dict]) -> str:
+    key, fault = _key(document, path) or "the document", faults[0]
     match fault["type"]:
         case "extra_forbidden":
             return f"{key}: unknown key{nearest(path[-1], _keys_at(model, path[:-1]))}"
@@ -174,7 +178,7 @@ def _sentence(model: type[BaseModel], key: str, path: list, faults: list[dict]) 
             return f"{key}: this key is needed and is not there"
         case "value_error":
             message = str(fault["ctx"]["error"])
-            return message if key == "the document" else f"{key}: {message}"
+            return f"{key}: {message}" if path else message
         case _:
             allowed = " or ".join(dict.fromkeys(_allowed(fault) for fault in faults))
             return f"{key}: found {shown(fault['input'])}; allowed: {allowed}"
@@ -182,10 +186,10 @@ def _sentence(model: type[BaseModel], key: str, path: list, faults: list[dict]) 
 
 def _allowed(fault: dict) -> str:
     """What a researcher may write there, in words; pydantic's own where there are none for it here."""
-    limits = {name: value for name, value in fault.get("ctx", {}).items() if isinstance(value, int | float)}
+    context = fault.get("ctx", {})
     match fault["type"]:
         case "string_type":
-            return "a text (put a number, true or false in quotation marks)"
+            return "a text, in quotation marks" if isinstance(fault["input"], int | float) else "a text"
         case "int_type" | "int_parsing" | "int_from_float":
             return "a whole number"
         case "float_type" | "float_parsing" | "finite_number":
@@ -193,30 +197,30 @@ def _allowed(fault: dict) -> str:
         case "bool_type" | "bool_parsing":
             return "true or false"
         case "list_type" | "tuple_type":
-            return "a list"
+            return "a list, written [a, b]"
         case "dict_type" | "model_type" | "mapping_type":
             return "a mapping of keys to values"
         case "literal_error":
-            return fault["ctx"]["expected"]
+            return context["expected"]
         case "greater_than_equal":
-            return f"{limits['ge']:g} or more"
+            return f"{context['ge']:g} or more"
         case "greater_than":
-            return f"more than {limits['gt']:g}"
+            return f"more than {context['gt']:g}"
         case "less_than_equal":
-            return f"{limits['le']:g} or less"
+            return f"{context['le']:g} or less"
         case "less_than":
-            return f"less than {limits['lt']:g}"
+            return f"less than {context['lt']:g}"
         case "too_short":
-            return f"{limits['min_length']} or more entries"
+            return f"{context['min_length']} or more entries"
         case "too_long":
-            return f"no more than {limits['max_length']} entries"
+            return f"no more than {context['max_length']} entries"
         case "missing":
-            return "another entry; the list is too short"
+            return "a list with more entries"
         case _:
             return fault["msg"][0].lower() + fault["msg"][1:]
 
 
-def _keys_at(model: type[BaseModel], path: list) -> list[str]:
+def _keys_at(model: type[BaseModel], path: tuple) -> list[str]:
     """The keys that a model allows at a path into a document."""
     annotation: Any = model
     for part in path:

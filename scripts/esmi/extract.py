@@ -232,7 +232,10 @@ def _open_statistical(path: Path, source_format: str, content: bytes) -> tuple[p
 
 
 def text_code(value: str | None, intervals: list[tuple[Code, Code]]) -> str | None:
-    # SPSS does not count trailing blanks when it compares text.
+    """The text as a missing code, where it is one of those declared; None where it is a value.
+
+    SPSS does not count trailing blanks when it compares text.
+    """
     if value is None or not any(value.rstrip() == str(low).rstrip() for low, _ in intervals):
         return None
     return value.strip()
@@ -357,6 +360,7 @@ def code_text(code: Code) -> str:
 
 
 def labels_by_code(labels: Mapping[Code, str | None]) -> dict[str, str]:
+    """Labels by the text of their codes; codes without a label are left out."""
     return {code_text(code): label for code, label in labels.items() if label}
 
 

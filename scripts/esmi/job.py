@@ -33,7 +33,8 @@ def reporting(log: str) -> Iterator[None]:
             f"What it said may quote data, so it stands in {RESTRICTED_ERRORS} only."
         )
         RESTRICTED_ERRORS.parent.mkdir(parents=True, exist_ok=True)
-        RESTRICTED_ERRORS.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        with RESTRICTED_ERRORS.open("a", encoding="utf-8") as file:
+            file.write("".join([f"{log}\n", *traceback.format_exception(error), "\n"]))
     else:
         return
     Path(log).write_text(message + "\n", encoding="utf-8")

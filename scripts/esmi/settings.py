@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from esmi.codebook import NO_YES, Codebook
 from esmi.documents import Closed, Name, nearest, parse, read_yaml
@@ -81,7 +81,14 @@ class Imputation(Closed):
     batch: Positive = 5
     iterations: Positive = 10
     donors: Positive = 5
-    variables: list[Name] = Field(min_length=2)
+    # Sorted, for the order in the file means nothing.
+    variables: Annotated[list[Name], Field(min_length=2), AfterValidator(sorted)]
+
+    @property
+    def batches(self) -> list[str]:
+        """First and last imputation of every job, such as 001-005: a higher M adds batches and keeps the full ones."""
+        starts = range(1, self.m + 1, self.batch)
+        return [f"{first:03d}-{min(first + self.batch - 1, self.m):03d}" for first in starts]
 
 
 class Inference(Closed):
@@ -117,7 +124,11 @@ def load(path: Path) -> Settings:
 
 def check(settings: Settings, codebook: Codebook, path: Path) -> None:
     """Hold the settings against the codebook. Raises one ResearchError with all faults."""
-    if faults := [*_file_faults(settings, codebook), *_name_faults(settings, codebook), *_model_faults(settings)]:
+    if faults := [
+        *_file_faults(settings, codebook),
+        *_name_faults(settings, codebook),
+        *_model_faults(settings, codebook),
+    ]:
         raise listed(str(path), faults)
 
 
@@ -160,7 +171,7 @@ def _name_faults(settings: Settings, codebook: Codebook) -> Iterator[str]:
             yield f"{where}: '{name}' stands there more than once"
 
     for number, step in enumerate(settings.population, start=1):
-        where = f"population, step {number}"
+        where = f"population.entry {number}"
         yield from unknown(where, [step.variable])
         if step.levels and step.variable in codebook.variables:
             levels = codebook.variables[step.variable].level_labels
@@ -189,7 +200,7 @@ def _name_faults(settings: Settings, codebook: Codebook) -> Iterator[str]:
     yield from twice("imputation.variables", settings.imputation.variables)
 
 
-def _model_faults(settings: Settings) -> Iterator[str]:
+def _model_faults(settings: Settings, codebook: Codebook) -> Iterator[str]:
     for name, model in settings.models.items():
         if model.outcome not in settings.outcomes:
             yield (
@@ -205,7 +216,7 @@ def _model_faults(settings: Settings) -> Iterator[str]:
                     "and a term must be: take it out of the one or the other"
                 )
         for term in [model.outcome, *model.terms]:
-            if term not in settings.imputation.variables:
+            if term in codebook.variables and term not in settings.imputation.variables:
                 yield (
                     f"models.{name}: '{term}' is not in imputation.variables. An imputation model that leaves out a "
                     "variable of the analysis biases its effect towards nothing: add it there"

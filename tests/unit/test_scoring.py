@@ -678,7 +678,7 @@ def test_item_numbers_as_list_or_compact_string(written, items):
         ({"administrations": {"t1": {"file": "index", "items": "s_{0.real}"}}}, "administrations.t1.items: found"),
         (
             {"cut_off_sets": {"print": {"source": "p", "below": False, "scales": {"total": {"yes": 1}}}}},
-            "cut_off_sets.print.below: found false; allowed: a text (put a number, true or false in quotation marks)",
+            "cut_off_sets.print.below: found false; allowed: a text, in quotation marks",
         ),
         # cross-checks
         ({"range": [3, 0]}, "range: 3 to 0 is empty"),

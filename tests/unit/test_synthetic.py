@@ -11,8 +11,9 @@ import pyreadstat
 import pytest
 from statsmodels.discrete.discrete_model import Logit
 
-from esmi import codebook, derive, design, documents, extract, synthetic
+from esmi import codebook, derive, design, documents, extract
 from esmi.errors import ResearchError
+from esmi.synthetic import simulation, writing
 
 REPOSITORY = Path(__file__).parents[2]
 SUFFIXES = {"index": ".sav", "interview": ".sav", "followup": ".dta"}
@@ -31,12 +32,12 @@ def book():
 
 @pytest.fixture(scope="module")
 def study(assumptions):
-    return synthetic.simulate(assumptions, seed=20211118)
+    return simulation.simulate(assumptions, seed=20211118)
 
 
 @pytest.fixture(scope="module")
 def large(assumptions):
-    return synthetic.simulate(assumptions, seed=1, n=LARGE)
+    return simulation.simulate(assumptions, seed=1, n=LARGE)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def written(study, book, tmp_path_factory):
 def write(simulated, book, folder, suffixes=SUFFIXES):
     folder.mkdir(exist_ok=True)
     paths = {name: folder / f"{name}{suffix}" for name, suffix in suffixes.items()}
-    synthetic.write(simulated, paths, book)
+    writing.write(simulated, paths, book)
     return paths
 
 
@@ -89,7 +90,7 @@ def test_the_same_seed_gives_the_same_bytes_at_any_time_of_day(assumptions, book
     for zone in ("UTC", "Asia/Tokyo"):
         monkeypatch.setenv("TZ", zone)
         time.tzset()
-        paths = write(synthetic.simulate(assumptions, seed=7), book, tmp_path / zone.replace("/", "_"))
+        paths = write(simulation.simulate(assumptions, seed=7), book, tmp_path / zone.replace("/", "_"))
         contents.append({name: path.read_bytes() for name, path in paths.items()})
         for path, library in (("plain.sav", pyreadstat.write_sav), ("plain.dta", pyreadstat.write_dta)):
             library(pd.DataFrame({"x": [1.0]}), tmp_path / path)
@@ -119,7 +120,7 @@ def test_the_order_of_codes_in_the_codebook_changes_no_byte(study, book, written
 
 
 def test_another_seed_gives_other_data(assumptions, study):
-    other = synthetic.simulate(assumptions, seed=20211119)
+    other = simulation.simulate(assumptions, seed=20211119)
     for name, table in study.files.items():
         assert set(table["dyad_id"]) != set(other.files[name]["dyad_id"])
     assert (study.complete["ctq_total"] != other.complete["ctq_total"]).mean() > 0.9
@@ -127,7 +128,7 @@ def test_another_seed_gives_other_data(assumptions, study):
 
 
 def test_what_is_assumed_to_be_missing_changes_no_true_value(assumptions, study):
-    nothing_missing = synthetic.simulate(changed(assumptions, "missing", {}), seed=20211118)
+    nothing_missing = simulation.simulate(changed(assumptions, "missing", {}), seed=20211118)
     pd.testing.assert_frame_equal(nothing_missing.complete, study.complete)
     assert nothing_missing.truth == study.truth
 
@@ -293,7 +294,7 @@ def test_letters_beside_blanks_are_given_back(study, book, tmp_path, suffix):
 
 
 def test_cleaning_the_files_gives_the_true_values_where_nothing_is_missing(assumptions, book, tmp_path):
-    simulated = synthetic.simulate(changed(assumptions, "missing", {}), seed=3, n=1500)
+    simulated = simulation.simulate(changed(assumptions, "missing", {}), seed=3, n=1500)
     cleaned = derive.clean(ingested(write(simulated, book, tmp_path), book), book, "index", []).table
     # Not known to staff is part of the outcome, not of what is assumed to be missing.
     known = (cleaned["csc_t1"].notna() & cleaned["cpp_any"].notna()).to_numpy()
@@ -366,14 +367,14 @@ def test_the_truth_is_plain_and_tells_of_no_person(study):
 )
 def test_faulty_assumptions_are_said_in_words(assumptions, path, value, said):
     with pytest.raises(ResearchError) as raised:
-        synthetic.simulate(changed(assumptions, path, value), seed=1)
+        simulation.simulate(changed(assumptions, path, value), seed=1)
     assert said in str(raised.value)
 
 
 def test_all_files_that_cannot_be_written_are_said_at_once(study, book, tmp_path):
     paths = {"folowup": tmp_path / "a.dta", "followup": tmp_path / "b.sav", "index": tmp_path / "c.xlsx"}
     with pytest.raises(ResearchError) as raised:
-        synthetic.write(study, paths, book)
+        writing.write(study, paths, book)
     for said in ("did you mean 'followup'", "no missing codes .a to .z", "suffix must be .sav, .dta or .csv"):
         assert said in str(raised.value)
     assert not list(tmp_path.iterdir())

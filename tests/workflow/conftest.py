@@ -86,6 +86,10 @@ class Study:
         change(content)
         path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
 
+    def variables(self) -> dict:
+        """The analysis variables of the codebook, in the order of its file."""
+        return yaml.safe_load((self.folder / "codebook" / "variables.yaml").read_text("utf-8"))["variables"]
+
     def copied_to(self, folder: Path) -> "Study":
         """The study with its results, ages of files kept, and with its own code if it has some."""
         shutil.copytree(self.folder, folder)
@@ -104,6 +108,7 @@ def new_study() -> Callable[..., Study]:
         (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False), "utf-8")
         if not own_code:
             return Study(folder, folder / "config.yaml")
+        (folder / "code").mkdir()
         for name in CODE:
             source, ignored = REPOSITORY / name, shutil.ignore_patterns("__pycache__")
             if source.is_dir():
@@ -119,3 +124,10 @@ def new_study() -> Callable[..., Study]:
 def study_of_the_repository() -> Callable[[str, Path], Study]:
     """A function that runs a config file of this repository in a folder."""
     return lambda config, folder: Study(folder, REPOSITORY / config)
+
+
+@pytest.fixture(scope="session")
+def finished(new_study, tmp_path_factory) -> Study:
+    """The tiny study with its own code, run on one core; tests copy it before they change anything."""
+    study = new_study(tmp_path_factory.mktemp("finished") / "study", own_code=True)
+    return study.finish(cores=1, PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C.UTF-8")

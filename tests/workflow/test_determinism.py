@@ -1,11 +1,12 @@
 """The same bytes whatever the number of cores, the hash seed of Python, the time zone, the language and the batches."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.xdist_group("determinism")
+pytestmark = pytest.mark.xdist_group("tiny study")
 
 # Times and machine use differ between runs, and are not results.
 NOT_RESULTS = ("audit/logs/", "audit/benchmarks/")
@@ -25,31 +26,26 @@ def imputed_sets(results: Path) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
 
 
-@pytest.fixture(scope="session")
-def one_core(new_study, tmp_path_factory):
-    study = new_study(tmp_path_factory.mktemp("cores") / "one")
-    return study.finish(cores=1, PYTHONHASHSEED="1", TZ="UTC", LANG="C.UTF-8", LC_ALL="C.UTF-8").results
-
-
-def test_one_core_and_two_give_the_same_bytes(one_core, new_study, tmp_path):
+def test_one_core_and_two_give_the_same_bytes(finished, new_study, tmp_path):
     study = new_study(tmp_path / "a folder with another name")
-    two_cores = study.finish(cores=2, PYTHONHASHSEED="2", TZ="Asia/Kathmandu", LANG="de_DE.UTF-8", LC_ALL="C").results
-    one, two = contents(one_core), contents(two_cores)
+    study.finish(cores=2, PYTHONHASHSEED="2", TZ="Asia/Kathmandu", LANG="de_DE.UTF-8", LC_ALL="C")
+    one, two = contents(finished.results), contents(study.results)
     expected = {"aggregate/report.html", "aggregate/figures/forest.png", "restricted/imputed/003-004.parquet"}
     assert expected <= set(one), "files that must be compared are not there"
     assert differing(one, two) == []
 
 
-def test_batches_make_no_difference(one_core, new_study, tmp_path):
-    study = new_study(tmp_path / "study")
-    study.edit(lambda config: config["imputation"].update(batch=1))
-    in_ones = study.finish().results
-    assert len(list((in_ones / "restricted" / "imputed").iterdir())) == 4
-    pd.testing.assert_frame_equal(imputed_sets(in_ones), imputed_sets(one_core), check_exact=True)
-    # The graph of the jobs shows the batches, and the report, which gives the settings, may name them.
-    may_differ = ("restricted/imputed/", "restricted/traces/", "aggregate/fits/", "audit/dag.svg", "aggregate/report")
-    names = differing(contents(in_ones), contents(one_core))
-    assert [name for name in names if not name.startswith(may_differ)] == []
+def test_batches_make_no_difference(finished, tmp_path):
+    in_ones = finished.copied_to(tmp_path / "study")
+    for folder in ("restricted/imputed", "aggregate/pooled"):
+        shutil.rmtree(in_ones.results / folder)
+    in_ones.edit(lambda config: config["imputation"].update(batch=1))
+    in_ones.finish("--until", "pool_model")
+    assert len(list((in_ones.results / "restricted" / "imputed").iterdir())) == 4
+    pd.testing.assert_frame_equal(imputed_sets(in_ones.results), imputed_sets(finished.results), check_exact=True)
+    pooled = {name for name in contents(finished.results) if name.startswith("aggregate/pooled/")}
+    assert len(pooled) == 4
+    assert pooled.isdisjoint(differing(contents(in_ones.results), contents(finished.results)))
 
 
 def test_the_synthetic_extract_is_cleaned_to_the_same_bytes(study_of_the_repository, tmp_path):

@@ -1,0 +1,1 @@
+"""An invented extract: what is assumed, what follows, and the raw files it is written to."""
