@@ -2,12 +2,12 @@
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config.yaml
+FOLDER ?= $(dir $(CONFIG))
 PIP_OPTIONS ?=
 
 BIN := .venv/bin
 READY := .venv/ready
-STUDY := $(dir $(CONFIG))
-RUN = $(BIN)/snakemake --snakefile Snakefile --configfile $(CONFIG) --directory $(STUDY) --cores $(CORES)
+RUN = $(BIN)/snakemake --snakefile Snakefile --configfile $(CONFIG) --directory $(FOLDER) --cores $(CORES)
 
 .DEFAULT_GOAL := help
 .PHONY: help results plan codebook test check lock clean
@@ -15,7 +15,7 @@ RUN = $(BIN)/snakemake --snakefile Snakefile --configfile $(CONFIG) --directory 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-results: $(READY) ## Run everything that is out of date: tables, figures, report, graphs (CONFIG=..., CORES=...)
+results: $(READY) ## Run everything that is out of date: tables, figures, report, graphs (CONFIG=, FOLDER=, CORES=)
 	@$(RUN)
 
 plan: $(READY) ## Say what would run and why, and do nothing

@@ -17,8 +17,8 @@ CONFIGS = [Path(path) for path in workflow.overwrite_configfiles] or [Path(workf
 # Whose results are in results/: two studies in one folder would leave each other's tables behind.
 OWNER = Path("results/audit/study.txt")
 
-# The Snakemake that runs now, to be asked for its graphs.
-SNAKEMAKE = shlex.join(
+# The Snakemake that runs now, to be asked for its graphs; it lists their edges in the order of hashes.
+SNAKEMAKE = "PYTHONHASHSEED=0 " + shlex.join(
     [sys.executable, "-m", "snakemake", "--nolock", "--snakefile", str(workflow.main_snakefile)]
     + [part for path in workflow.overwrite_configfiles for part in ("--configfile", str(path))]
 )

@@ -203,13 +203,13 @@ def _allowed(fault: dict) -> str:
         case "literal_error":
             return context["expected"]
         case "greater_than_equal":
-            return f"{context['ge']:g} or more"
+            return f"{context['ge']:.10g} or more"
         case "greater_than":
-            return f"more than {context['gt']:g}"
+            return f"more than {context['gt']:.10g}"
         case "less_than_equal":
-            return f"{context['le']:g} or less"
+            return f"{context['le']:.10g} or less"
         case "less_than":
-            return f"less than {context['lt']:g}"
+            return f"less than {context['lt']:.10g}"
         case "too_short":
             return f"{context['min_length']} or more entries"
         case "too_long":

@@ -113,8 +113,8 @@ class Settings(Closed):
 
     @property
     def variables(self) -> list[str]:
-        """The variables of the imputation model, sorted: the order never depends on the order of the file."""
-        return sorted(self.imputation.variables)
+        """The variables of the imputation model, sorted."""
+        return self.imputation.variables
 
 
 def load(path: Path) -> Settings:

@@ -158,7 +158,7 @@ def _join_rows(tables: dict[str, pd.DataFrame], codebook: Codebook, spine: str) 
                 file,
                 "unknown id",
                 strange,
-                f"{strange} ids are not in {spine}; correct them, or take the rows out",
+                f"{strange} {'id' if strange == 1 else 'ids'} not in {spine}; correct or take out the rows",
             )
         if absent := len(people - ids):
             yield "notice", file, "absent id", absent, f"{absent} of the {len(people)} in {spine} are not in this file"

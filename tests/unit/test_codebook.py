@@ -1,6 +1,7 @@
 """A codebook's forms, their cross-checks and messages, and what of it decides values."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -253,7 +254,7 @@ FORMS = "copy, recode, bands, choose, score, at_least, in_range, icd10, any_of, 
             "totl",
             "variables.total.score: small has no scale 'totl'; did you mean 'total'?",
         ),
-        ("variables.total.score.administration", "t3", "small has no administration 't3'; did you mean"),
+        ("variables.total.score.administration", "t3", "small has no administration 't3'; known here: t1, t2"),
         ("variables.high.score.cut_off", "hgih", "small.total has no cut-off 'hgih'; did you mean 'high'?"),
         ("variables.high.score.scale", "first", "variables.high.score: small.first has no cut-off 'high'"),
         # circles
@@ -269,9 +270,8 @@ def test_a_fault_names_its_key_what_is_there_and_what_is_allowed(tmp_path, path,
 def test_a_longer_circle_is_named_in_full(tmp_path):
     variables = changed(declared(), "variables.either.any_of", ["both"])
     variables = changed(variables, "variables.both.all_of", ["either"])
-    assert "both -> either -> both" in faults_of(
-        tmp_path, variables=variables
-    ) or "either -> both -> either" in faults_of(tmp_path, variables=variables)
+    message = faults_of(tmp_path, variables=variables)
+    assert re.search(r"variables: (both -> either -> both|either -> both -> either) are made from one another", message)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,6 @@ def test_a_longer_circle_is_named_in_full(tmp_path):
             "recrod",
             "administrations.t1.file is 'recrod', which is not among files; did you mean 'record'?",
         ),
-        ("administrations.t2.items", "small_{}x", None),
         (
             "administrations.t1.items",
             "small",
@@ -293,10 +292,7 @@ def test_a_longer_circle_is_named_in_full(tmp_path):
     ],
 )
 def test_faults_of_an_instrument_name_its_file(tmp_path, path, value, fault):
-    if fault is None:
-        assert "small_1x" in load(tmp_path, instrument=changed(small(), path, value)).columns("record")
-    else:
-        assert fault in faults_of(tmp_path, instrument=changed(small(), path, value))
+    assert fault in faults_of(tmp_path, instrument=changed(small(), path, value))
 
 
 def test_two_instruments_in_the_same_columns_are_a_fault(tmp_path):

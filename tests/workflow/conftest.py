@@ -51,10 +51,9 @@ class Study:
 
     def run(self, *options: str, cores: int = 2, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the workflow; all that is printed comes back as one text in `stdout`."""
-        snakefile = ["--snakefile", str(self.repository / "Snakefile"), "--configfile", str(self.config)]
+        study = ["--configfile", str(self.config), "--directory", str(self.folder), "--cores", str(cores)]
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", *snakefile, "--directory", str(self.folder), "--cores", str(cores)]
-            + list(options),
+            [sys.executable, "-m", "snakemake", "--snakefile", str(self.repository / "Snakefile"), *study, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,6 +1,6 @@
-"""Change one thing in a finished study, and count the jobs that a run would do: those that the change concerns, no other.
+"""Change one thing in a finished study, and count the jobs that a run would do: those that it concerns, no other.
 
-The study has two models (t1: low birth weight, t2: uterine irritability), two comparisons and two batches of imputations.
+The study has two models (t1: low birth weight; t2: uterine irritability), two comparisons, two batches of imputations.
 """
 
 import os
@@ -18,7 +18,7 @@ def study(finished, tmp_path):
 
 
 def reverse_keys(mapping: dict, ordered: tuple[str, ...]) -> None:
-    """Reverse the keys of a mapping and of all mappings in it; those under a key of `ordered` have a meaning in order."""
+    """Reverse the keys of a mapping and of those in it, but not under the keys `ordered`, where the order has a meaning."""
     items = list(mapping.items())[::-1]
     mapping.clear()
     mapping.update(items)
@@ -61,6 +61,40 @@ def test_the_label_of_a_variable(study):
         "draw_forest": 1,
         "draw_missingness": 1,
         "draw_convergence": 1,
+        "write_report": 1,
+    }
+
+
+def test_the_label_of_a_raw_column(study):
+    study.edit(lambda book: book["files"]["births"]["columns"]["lwt"].update(label="Weight"), "codebook/variables.yaml")
+    # Printed nowhere: tables have the labels of variables.
+    assert study.planned() == {}
+
+
+def test_the_range_of_a_raw_column(study):
+    study.edit(
+        lambda book: book["files"]["births"]["columns"]["lwt"].update(range=[50, 400]), "codebook/variables.yaml"
+    )
+    # Both validation and cleaning have it. All that comes after them follows, and nothing may be left out: below a job
+    # that runs, Snakemake does not look at the parameters of a job whose only link to it is an ancient() input.
+    assert study.planned() == {
+        "validate_extract": 1,
+        "clean_data": 1,
+        "describe_missingness": 1,
+        "select_variables": 1,
+        "impute_batch": 2,
+        "collect_traces": 1,
+        "check_model": 2,
+        "fit_model": 4,
+        "fit_complete_cases": 2,
+        "pool_model": 2,
+        "compare_groups": 2,
+        "tabulate_characteristics": 2,
+        "tabulate_odds_ratios": 2,
+        "draw_flow": 1,
+        "draw_missingness": 1,
+        "draw_convergence": 1,
+        "draw_forest": 1,
         "write_report": 1,
     }
 
