@@ -40,7 +40,7 @@ clean: ## Remove the environment and caches; results stay
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name it with PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Building the environment in .venv (once) ..."
+	@echo "Building the environment in .venv (once) ..." >&2
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes $(PIP_OPTIONS) -r requirements.lock
 	@touch $@

@@ -7,6 +7,7 @@ import pandas as pd
 from esmi.codebook import Code, Codebook, Column
 from esmi.documents import nearest
 from esmi.errors import listed
+from esmi.instruments import mismatches
 
 COLUMNS = ["severity", "file", "column", "check", "n", "message"]
 
@@ -20,12 +21,16 @@ def validate(
     codes that the raw files carry, by file and column. Returns one row per fault: severity (error: the analysis stops;
     notice: it goes on), file, column, check, n (rows concerned) and message.
     """
-    rows: list[dict] = []
+    rows: list[tuple] = []
     for file, table in sorted(tables.items()):
         for severity, column, check, n, message in _file_rows(file, table, value_labels.get(file, {}), codebook):
-            rows.append(dict(zip(COLUMNS, (severity, file, column, check, n, message), strict=True)))
+            rows.append((severity, file, column, check, n, message))
     for severity, file, check, n, message in _join_rows(tables, codebook, spine):
-        rows.append(dict(zip(COLUMNS, (severity, file, "", check, n, message), strict=True)))
+        rows.append((severity, file, "", check, n, message))
+    for _, instrument in sorted(codebook.instruments.items()):
+        files = ", ".join(sorted({given.file for given in instrument.administrations.values()}))
+        n = max(len(tables[given.file]) for given in instrument.administrations.values())
+        rows += [("notice", files, "", "instrument", n, message) for message in mismatches(instrument)]
     found = pd.DataFrame(rows, columns=COLUMNS)
     return found.sort_values(["severity", "file", "column", "check"], kind="stable", ignore_index=True)
 

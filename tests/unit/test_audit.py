@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -88,18 +89,18 @@ def test_neither_the_time_of_a_file_nor_the_folder_of_the_checkout_counts(script
     assert hash_of(elsewhere) == before
 
 
-def test_text_that_moves_from_one_file_to_another_changes_the_hash(scripts):
+def test_a_line_that_moves_to_another_module_changes_the_hash(scripts):
+    (scripts / "esmi" / "job.py").write_text("x = 1\n", encoding="utf-8")
     before = hash_of(scripts)
-    (scripts / "esmi" / "job.py").write_text(FILES["esmi/figures.html.j2"], encoding="utf-8")
-    (scripts / "esmi" / "figures.html.j2").write_text(FILES["esmi/job.py"], encoding="utf-8")
+    (scripts / "esmi" / "job.py").write_text("", encoding="utf-8")
+    (scripts / "esmi" / "imputation" / "__init__.py").write_text("x = 1\n", encoding="utf-8")
     assert hash_of(scripts) != before
 
 
 def test_no_module_of_the_library_imports_in_a_way_that_is_not_seen():
     for path in sorted((ROOT / "scripts").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        assert "from ." not in text, path
-        assert "import_module" not in text, path
+        assert not re.search(r"^\s*from \.|import_module|__import__", text, re.M), path
 
 
 def test_the_shipped_report_rests_on_its_template():

@@ -55,12 +55,16 @@ def test_what_a_defect_says_stands_in_the_restricted_folder_only(tmp_path, capsy
     assert kept.startswith("job.log\nTraceback")
 
 
-def test_an_error_with_its_cause_and_a_frame_that_quotes_data_shows_neither(tmp_path, capsys):
+def fails_twice(value):
+    try:
+        fails(value)
+    except KeyError as error:
+        raise ValueError(f"could not convert string to float: '{value}'") from error
+
+
+def test_an_error_and_its_cause_are_kept_back_alike(tmp_path, capsys):
     with pytest.raises(SystemExit), reporting("job.log"):
-        try:
-            fails(CANARY)
-        except KeyError as error:
-            raise ValueError(f"could not convert string to float: '{CANARY}'") from error
+        fails_twice(CANARY)
     assert CANARY not in capsys.readouterr().err
     assert files_with(CANARY, tmp_path) == ["results/restricted/errors.txt"]
 

@@ -1,8 +1,11 @@
 """Files held against the codebook: one row per fault, with counts and never an identifier."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
+from esmi import codebook
 from esmi.codebook import Codebook
 from esmi.errors import ResearchError
 from esmi.validation import COLUMNS, stop_on_errors, validate
@@ -212,3 +215,16 @@ def test_a_fault_of_a_whole_file_names_the_file():
     given["later"].loc[0, "person"] = "QQ77xZZ"
     with pytest.raises(ResearchError, match=r"  - later\.dta: 1 id not in record; correct or take out the rows"):
         stop_on_errors(validate(given, {}, BOOK, "record"), {"record": "record.sav", "later": "later.dta"})
+
+
+def test_what_does_not_agree_within_an_instrument_is_a_notice():
+    root = Path(__file__).parents[2]
+    book = codebook.load(root / "codebook")
+    tables = {file: pd.DataFrame({"dyad_id": ["a", "b"]}) for file in book.files}
+    found = validate(tables, {}, book, "index")
+    notices = found[found["check"] == "instrument"]
+    assert list(notices["severity"]) == ["notice"]
+    assert list(notices["file"]) == ["index"]
+    assert notices["message"].item() == (
+        "tag, scale total: the printed range is 0 to 28, but its 8 items of 0 to 4 give 0 to 32."
+    )

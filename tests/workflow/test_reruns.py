@@ -18,7 +18,7 @@ def study(finished, tmp_path):
 
 
 def reverse_keys(mapping: dict, ordered: tuple[str, ...]) -> None:
-    """Reverse the keys of a mapping and of those in it, but not under the keys `ordered`, where the order has a meaning."""
+    """Reverse the keys of a mapping and of those in it, but not under the keys `ordered`: there it has a meaning."""
     items = list(mapping.items())[::-1]
     mapping.clear()
     mapping.update(items)
