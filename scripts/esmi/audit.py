@@ -45,7 +45,6 @@ def _imported(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 

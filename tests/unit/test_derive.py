@@ -149,7 +149,11 @@ def test_at_least_and_in_range_include_their_ends():
         "no",
         None,
     ]
+
+
+def test_a_column_without_any_value_makes_only_missing_values():
     nobody = {"age": [None, None]}
+    assert derived({"bands": {"of": "record.age", "start": {"a": 1, "b": 3, "c": 6}}} | ABC, nobody)[0] == [None, None]
     assert derived({"at_least": {"of": "record.age", "value": 20}}, nobody)[0] == [None, None]
     assert derived({"in_range": {"of": "record.age", "low": 1, "high": 2}}, nobody)[0] == [None, None]
 
@@ -184,6 +188,12 @@ def test_icd10(first, second, expected):
     values, log = derived(icd10, record)
     assert values == [expected]
     assert log["icd10", "text that is no ICD-10 code"] == (first in ("F6", "depression", "6A20"))
+
+
+def test_text_that_is_no_code_lies_in_no_range_whatever_its_place_in_the_alphabet():
+    icd10 = {"icd10": {"columns": ["record.icd1", "record.icd2"], "ranges": ["F10-F31"]}}
+    record = {"icd1": pd.Series(["F2X", "F2X"], dtype=object), "icd2": pd.Series([None, "G10"], dtype=object)}
+    assert derived(icd10, record)[0] == [None, "no"]
 
 
 def test_icd10_counts_add_up_over_people():

@@ -146,6 +146,7 @@ class Tree(Closed):
     leaves: dict[str, Leaf] = {}
     branches: list[Leaf] = []
     best: Leaf | None = None
+    first_leaf: Leaf | None = Field(default=None, alias="first")
     words: list[str] | str = ""
     codes: dict[int | str, str] = {}
     pair: tuple[float, float] = (0, 1)
@@ -175,6 +176,7 @@ def test_a_sound_document_and_its_aliases():
         ({"leaves": {"a": {"inside": []}}}, "leaves.a.inside: unknown key; known here: colour, height, is"),
         ({"branches": [{}, {"color": 1}]}, "branches.entry 2.color: unknown key; did you mean 'colour'?"),
         ({"best": {"color": "red"}}, "best.color: unknown key; did you mean 'colour'?"),
+        ({"first": {"color": "red"}}, "first.color: unknown key; did you mean 'colour'?"),
         ({"leaves": {"a": {"colour": "green"}}}, "leaves.a.colour: found 'green'; allowed: 'red' or 'blue'"),
         ({"leaves": {"a": {"height": 0}}}, "leaves.a.height: found 0; allowed: more than 0"),
         ({"leaves": {"a": {"height": 11}}}, "leaves.a.height: found 11; allowed: 10 or less"),
