@@ -26,7 +26,7 @@ codebook: $(READY) ## Draft a codebook from the metadata of raw files (EXTRACT="
 
 test: $(READY) ## Check the code and run all tests
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
-	@$(BIN)/snakefmt --check --quiet Snakefile rules
+	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lock: $(READY) ## Renew requirements.lock after a change of requirements.in
