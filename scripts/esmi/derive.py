@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from esmi import instruments, scoring
-from esmi.codebook import ICD10, Codebook, Variable
+from esmi.codebook import Codebook
 from esmi.settings import Step
+from esmi.variables import ICD10, Variable
 
 ID = "id"
 LOG_COLUMNS = ["variable", "form", "detail", "n"]

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from esmi.codebook import NO_YES, Codebook
+from esmi.codebook import Codebook
 from esmi.documents import Closed, Name, nearest, parse, read_yaml
 from esmi.errors import ResearchError, listed
+from esmi.variables import NO_YES
 
 Positive = Annotated[int, Field(ge=1)]
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from esmi.codebook import Code, Codebook, Column
+from esmi.codebook import Codebook
 from esmi.documents import nearest
 from esmi.errors import listed
 from esmi.instruments import mismatches
+from esmi.variables import Code, Column
 
 COLUMNS = ["severity", "file", "column", "check", "n", "message"]
 

@@ -9,8 +9,9 @@ import yaml
 
 from esmi import codebook
 from esmi.canonical import canonical, from_canonical
-from esmi.codebook import Codebook, Variable
+from esmi.codebook import Codebook
 from esmi.errors import ResearchError
+from esmi.variables import Variable
 
 ROOT = Path(__file__).parents[2]
 

@@ -25,6 +25,7 @@ LAYERS = [
     "job",
     "documents",
     "instruments",
+    "variables",
     "codebook",
     "settings",
     "extract",

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pyreadstat
 
-from esmi.codebook import Codebook, Column
+from esmi.codebook import Codebook
 from esmi.documents import nearest
 from esmi.errors import listed
 from esmi.synthetic.simulation import Simulated
+from esmi.variables import Column
 
 # Where a file has the time of its making: in .sav 9 bytes of date and 8 of time after the first 92 of the
 # header, in .dta (Stata 13 and later) 17 characters in a tag. No program uses it; with a constant in its place equal
