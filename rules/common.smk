@@ -31,6 +31,8 @@ try:
     STUDY = settings.load(CONFIG)
     CODEBOOK = codebook.load(CONFIG.parent / STUDY.codebook)
     settings.check(STUDY, CODEBOOK, CONFIG)
+    SYNTHETIC = STUDY.extract.synthetic
+    ASSUMPTIONS = in_order(read_yaml(CONFIG.parent / SYNTHETIC)) if SYNTHETIC else ""
     RAW = {name: settings.raw_path(STUDY, CONFIG, name) for name in STUDY.extract.files}
     if OWNER.is_file() and OWNER.read_text(encoding="utf-8").strip() != STUDY.study.name:
         raise ResearchError(
@@ -40,7 +42,7 @@ try:
 except ResearchError as error:
     raise WorkflowError(str(error)) from None
 
-NOTICE = "Synthetic data: no number here is about any person" if STUDY.extract.synthetic else ""
+NOTICE = "Synthetic data: no number here is about any person" if SYNTHETIC else ""
 BATCHES = STUDY.imputation.batches
 
 
@@ -56,13 +58,6 @@ def code(name):
     return audit.code_hash(SCRIPTS / f"{name}.py", SCRIPTS / "esmi")
 
 
-def assumptions():
-    """The declared assumptions of the synthetic extract, where there is one."""
-    if STUDY.extract.synthetic is None:
-        return ""
-    return in_order(read_yaml(CONFIG.parent / STUDY.extract.synthetic))
-
-
 def raw_file(wildcards):
     """Where the raw file of that name is."""
     return RAW[wildcards.file]
@@ -70,7 +65,7 @@ def raw_file(wildcards):
 
 def raw_hash(wildcards):
     """The content of a raw file, so that one replaced by an older file is seen; a synthetic one follows from its rule."""
-    return "" if STUDY.extract.synthetic else audit.file_hash(RAW[wildcards.file])
+    return "" if SYNTHETIC else audit.file_hash(RAW[wildcards.file])
 
 
 def columns_of(wildcards):

@@ -4,7 +4,7 @@
 rule simulate_extract:
     "Make a synthetic extract that looks like the study's, from declared assumptions."
     output:
-        files=[str(path) for path in RAW.values() if STUDY.extract.synthetic],
+        files=[str(path) for path in RAW.values() if SYNTHETIC],
         truth="results/restricted/synthetic/truth.json",
         complete="results/restricted/synthetic/complete.parquet",
     log:
@@ -16,7 +16,7 @@ rule simulate_extract:
     params:
         code=code("simulate_extract"),
         files=list(RAW),
-        assumptions=assumptions(),
+        assumptions=ASSUMPTIONS,
         codebook=canonical(CODEBOOK.raw_part()),
         seed=STUDY.study.seed,
     script:
