@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from esmi import logistic
+from esmi import firth, logistic
 from esmi.design import model_matrix
+from esmi.errors import ResearchError
 
 
 def categorical(values, levels):
@@ -132,6 +133,25 @@ class TestNoEstimates:
             logistic.fit(y, model_matrix(data, ["race"])), "separation: no events in the reference category of race"
         )
 
+    def test_separation_by_a_pair_of_levels(self):
+        y, matrix = simulated()
+        cell = matrix["x8"] * matrix["x9"]
+        y = np.where(cell == 1, 0.0, y)
+        names = {"x8": "pd[yes]", "x9": "ht[yes]"}
+        matrix = matrix.assign(cell=cell).rename(columns=names | {"cell": "pd[yes]:ht[yes]"})
+        assert_no_estimates(logistic.fit(y, matrix), "separation: no events where pd[yes]:ht[yes]")
+
+    def test_a_product_with_a_number_is_no_level(self):
+        # Where the product is 1, there are no events, which separates nothing.
+        x = np.array([1.0, 1.0, 2.0, 2.0, 3.0, 3.0, -4.0, -4.0, 0.0, 0.0])
+        y = np.array([0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0])
+        assert logistic._separating_levels(y, np.c_[np.ones(10), x], ("(Intercept)", "age:pd[yes]")) == []
+
+    def test_complete_separation_names_no_term_that_can_be_spared(self):
+        y, matrix = simulated()
+        matrix["x5"] = np.where(y == 1, 1, -1) * (1 + np.abs(matrix["x5"]))
+        assert_no_estimates(logistic.fit(y, matrix), "separation: events are told from non-events without error by x5")
+
     def test_quasi_complete_separation_at_one_value(self):
         x = np.array([1.0, 2.0, 3.0, 3.0, 4.0, 5.0])
         noise = np.array([1.0, -1.0, 0.0, 0.0, 2.0, 0.0])
@@ -193,7 +213,73 @@ def study():
     return data
 
 
+class TestClusters:
+    def test_two_by_two_table_in_clusters_of_pairs(self):
+        # Each row twice, in a cluster of its own: the sandwich of the single rows, and no more information than they.
+        y, matrix = simulated(n=120, p=4)
+        pairs = np.repeat(np.arange(120), 2)
+        single = logistic.fit(y, matrix, clusters=np.arange(120))
+        twice = logistic.fit(y[pairs], matrix.iloc[pairs], clusters=pairs.astype(str))
+        np.testing.assert_allclose(twice.estimates, single.estimates, atol=1e-10)
+        np.testing.assert_allclose(twice.covariance, single.covariance, atol=1e-10)
+        assert (twice.df_resid, twice.n) == (119, 240)
+
+    def test_sandwich_by_its_definition(self):
+        y, matrix = simulated()
+        clusters = np.arange(279) % 31
+        plain, robust = logistic.fit(y, matrix), logistic.fit(y, matrix, clusters=clusters)
+        x = matrix.to_numpy()
+        scores = x * (y - 1 / (1 + np.exp(-x @ plain.estimates)))[:, None]
+        sums = np.array([scores[clusters == g].sum(axis=0) for g in range(31)])
+        expected = 31 / 30 * plain.covariance @ sums.T @ sums @ plain.covariance
+        np.testing.assert_allclose(robust.covariance, expected, rtol=1e-8, atol=1e-12)
+        np.testing.assert_array_equal(robust.estimates, plain.estimates)
+        assert robust.df_resid == 30
+
+    def test_one_cluster(self):
+        fitted = logistic.fit(*two_by_two(12, 18, 30, 90), clusters=["a"] * 150)
+        assert_no_estimates(fitted, "a cluster-robust covariance needs at least two clusters, and there is 1")
+
+    @pytest.mark.parametrize("clusters", [["a"] * 149 + [None], ["a"] * 149])
+    def test_a_row_without_its_cluster_is_a_defect(self, clusters):
+        with pytest.raises(ValueError, match="every row of a fit needs its cluster"):
+            logistic.fit(*two_by_two(12, 18, 30, 90), clusters=clusters)
+
+
 class TestFitModel:
+    def test_interactions_have_no_unadjusted_fit_and_splines_have(self, study):
+        spline, product = {"spline": "age", "knots": [-1, 0, 1]}, {"interaction": ["pd", "age"]}
+        table = logistic.fit_model(study, "t1", [spline, "pd", product])
+        fits = table.groupby(["model_part", "fit"], sort=False)["term"].agg(list)
+        assert fits.to_dict() == {
+            ("unadjusted", "age (spline)"): ["(Intercept)", "age", "age'"],
+            ("unadjusted", "pd"): ["(Intercept)", "pd[yes]"],
+            ("adjusted", "adjusted"): ["(Intercept)", "age", "age'", "pd[yes]", "pd[yes]:age", "pd[yes]:age'"],
+        }
+
+    def test_method_and_cluster_reach_every_fit(self, study):
+        study["site"] = [f"s{number % 40}" for number in range(279)]
+        penalised = logistic.fit_model(study, "t1", ["age", "pd"], method="firth")
+        robust = logistic.fit_model(study, "t1", ["age", "pd"], cluster="site")
+        known = study[study["t1"].notna()]
+        y = (known["t1"] == "yes").to_numpy(dtype=float)
+        for name, terms in [("age", ["age"]), ("adjusted", ["age", "pd"])]:
+            matrix = model_matrix(known, terms)
+            expected = firth.fit(y, matrix), logistic.fit(y, matrix, clusters=known["site"])
+            for table, fitted in zip([penalised, robust], expected, strict=True):
+                rows = table[table["fit"] == name]
+                np.testing.assert_array_equal(rows["estimate"], fitted.estimates)
+                np.testing.assert_array_equal(np.array(rows["covariance"].tolist()), fitted.covariance)
+        assert set(robust["df_resid"]) == {39}
+
+    def test_clusters_that_cannot_be_used(self, study):
+        study["site"] = "s"
+        study.loc[study.index < 3, "site"] = None
+        with pytest.raises(ResearchError, match="cluster site is missing in 3 of the 278 rows"):
+            logistic.fit_model(study, "t1", ["age"], cluster="site")
+        with pytest.raises(ResearchError, match="not with Firth's method"):
+            logistic.fit_model(study, "t1", ["age"], method="firth", cluster="site")
+
     def test_one_row_per_fit_and_term(self, study):
         table = logistic.fit_model(study, "t1", ["age", "ethnicity"])
         assert list(table.columns) == [
@@ -247,8 +333,26 @@ class TestFitModel:
         with pytest.raises(ValueError, match="complete covariates"):
             logistic.fit_model(study, "t1", ["age"])
 
+    @pytest.mark.parametrize("further", [{}, {"method": "firth"}, {"cluster": "site"}])
+    def test_the_adjusted_fit_alone_is_that_of_the_model(self, study, further):
+        study["site"] = np.arange(279) % 40
+        rows = logistic.fit_model(study, "t1", ["age", "pd"], parts=("adjusted",), **further)
+        fitted = logistic.fit_adjusted(study, "t1", ["age", "pd"], **further)
+        assert fitted.terms == tuple(rows["term"])
+        np.testing.assert_array_equal(fitted.estimates, rows["estimate"])
+        np.testing.assert_array_equal(fitted.covariance, np.array(rows["covariance"].tolist()))
+        assert (fitted.n, fitted.df_resid) == (278, rows["df_resid"][0])
+
 
 class TestCompleteCases:
+    def test_variables_behind_terms_decide_and_the_method_is_used(self, study):
+        study.loc[:19, "age"] = np.nan
+        terms = [{"spline": "age", "knots": [-1, 0, 1]}, "pd", {"interaction": ["pd", "age"]}]
+        table = logistic.fit_complete_cases(study, "t1", terms, 0.95, method="firth")
+        assert set(table["n"]) == {258}
+        expected = logistic.fit_model(study[20:278], "t1", terms, method="firth")
+        np.testing.assert_array_equal(table["estimate"], expected["estimate"])
+
     def test_both_parts_use_the_rows_complete_in_all_variables(self, study):
         study.loc[:19, "age"] = np.nan
         study.loc[10:29, "pd"] = np.nan
