@@ -11,10 +11,18 @@ rule write_report:
         characteristics=expand(
             "results/aggregate/tables/characteristics_{comparison}.csv", comparison=STUDY.comparisons
         ),
-        pooled=expand("results/aggregate/pooled/{model}.csv", model=STUDY.models),
+        pooled=expand("results/aggregate/pooled/main/{model}.csv", model=STUDY.models),
+        stability=expand("results/aggregate/pooled/main/{model}_stability.csv", model=STUDY.models),
+        performance=expand("results/aggregate/pooled/main/{model}_performance.csv", model=STUDY.models),
+        analyses=expand("results/aggregate/tables/analyses_{model}.csv", model=STUDY.models),
+        contents="results/aggregate/imputation/contents.csv",
+        warnings="results/aggregate/imputation/warnings.csv",
+        verdicts=expand("results/aggregate/imputation/{imputation}/verdict.csv", imputation=EXAMINED),
+        tipping=expand("results/aggregate/sensitivity/tipping_{grid}.csv", grid=STUDY.sensitivity.delta),
+        comparisons=expand("results/aggregate/comparisons/main/{comparison}_pooled.csv", comparison=STUDY.comparisons),
         figures=expand(
             "results/aggregate/figures/{figure}.svg",
-            figure=["flow", "missingness", "missing_patterns", "convergence", "forest"],
+            figure=["flow", "missingness", "missing_patterns", "forest", *IMPUTATION_FIGURES],
         ),
         rulegraph="results/audit/rulegraph.svg",
     output:
@@ -39,6 +47,8 @@ rule write_report:
             )
         ),
         models=list(STUDY.models),
+        imputations=EXAMINED,
+        grids=list(STUDY.sensitivity.delta),
         comparisons=list(STUDY.comparisons),
         words=canonical(words_of(CODEBOOK.variables)),
         notice=NOTICE,

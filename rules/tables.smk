@@ -46,8 +46,8 @@ rule tabulate_characteristics:
 rule tabulate_odds_ratios:
     "Lay out unadjusted, adjusted and complete-case odds ratios side by side."
     input:
-        pooled="results/aggregate/pooled/{model}.csv",
-        tests="results/aggregate/pooled/{model}_tests.csv",
+        pooled="results/aggregate/pooled/main/{model}.csv",
+        tests="results/aggregate/pooled/main/{model}_tests.csv",
         complete_case="results/aggregate/complete_case/{model}.csv",
     output:
         csv="results/aggregate/tables/odds_ratios_{model}.csv",

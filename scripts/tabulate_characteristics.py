@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from esmi import tables
+from esmi import pages, tables
 from esmi.canonical import from_canonical
 from esmi.job import read_csv, reporting, write_csv
 
@@ -17,4 +17,4 @@ with reporting(snakemake.log[0]):
     write_csv(tidy, snakemake.output.csv)
     groups = {"all": "All", **layout["words"][layout["by"]]["levels"]}
     body = tables.characteristics_html(tidy, layout["title"], groups, snakemake.params.notice)
-    Path(snakemake.output.html).write_text(tables.page(layout["title"], body, snakemake.params.notice), "utf-8")
+    Path(snakemake.output.html).write_text(pages.page(layout["title"], body, snakemake.params.notice), "utf-8")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from esmi import tables
+from esmi import pages, tables
 from esmi.canonical import from_canonical
 from esmi.job import read_csv, reporting, write_csv
 
@@ -17,4 +17,4 @@ with reporting(snakemake.log[0]):
     )
     write_csv(tidy, snakemake.output.csv)
     body = tables.odds_ratios_html(tidy, model["title"], snakemake.params.notice, snakemake.params.level)
-    Path(snakemake.output.html).write_text(tables.page(model["title"], body, snakemake.params.notice), "utf-8")
+    Path(snakemake.output.html).write_text(pages.page(model["title"], body, snakemake.params.notice), "utf-8")

@@ -37,7 +37,7 @@ STYLE = {
     # Without a salt, the identifiers inside an SVG are random.
     "svg.hashsalt": "esmi",
 }
-_styled = matplotlib.rc_context(STYLE)
+styled = matplotlib.rc_context(STYLE)
 
 # analysis: (label, marker, colour, face colour, height within the row)
 _MARKS = {
@@ -53,7 +53,7 @@ _MOST_PATTERNS = 15
 _STATISTICS = {"mean": "mean", "sd": "standard deviation"}
 
 
-@_styled
+@styled
 def save(figure: Figure, png_path: Path, svg_path: Path) -> None:
     """Write a figure as PNG (200 dots per inch) and SVG, without dates or versions: equal figures give equal bytes."""
     figure.savefig(png_path, format="png", dpi=200, metadata={"Software": None})
@@ -85,7 +85,7 @@ def forest_rows(odds: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-@_styled
+@styled
 def forest(odds: pd.DataFrame, title: str, notice: str, level: float = 0.95) -> Figure:
     """Odds ratios with intervals on a logarithmic axis, a panel per model; of one or two models the adjusted numbers.
 
@@ -104,7 +104,7 @@ def forest(odds: pd.DataFrame, title: str, notice: str, level: float = 0.95) -> 
     headings = {model: textwrap.wrap(model, int(109 * share)) for model in models}
     numbers = f"Adjusted OR ({100 * level:g}% CI)" if beside else ""
     above = 0.25 + 0.14 * max(map(len, headings.values()))
-    figure, top, bottom = _figure(title, notice, 0.27 * len(rows), below=0.85 + 0.14 * len(note), above=above)
+    figure, top, bottom = blank(title, notice, 0.27 * len(rows), below=0.85 + 0.14 * len(note), above=above)
     for index, model in enumerate(models):
         axes = figure.add_axes((left + index * share, bottom, share - beside - 0.02, top - bottom))
         _forest_panel(axes, odds[odds["model_label"] == model], rows, limits, numbers)
@@ -135,7 +135,7 @@ def missing_percentages(extent: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return rows.sort_values("row", kind="stable"), list(order.loc[order["percent"] == 0, "variable"])
 
 
-@_styled
+@styled
 def missingness(extent: pd.DataFrame, labels: dict[str, dict], title: str, notice: str) -> Figure:
     """Percent missing by variable, the most missing first: in all rows, and a panel per grouping of `extent`.
 
@@ -150,7 +150,7 @@ def missingness(extent: pd.DataFrame, labels: dict[str, dict], title: str, notic
     left = 0.3
     width = (1 - left) / len(groupings)
     headings = [textwrap.wrap(labels[name]["label"] if name else "All", int(92 * width)) for name in groupings]
-    figure, top, bottom = _figure(
+    figure, top, bottom = blank(
         title,
         notice,
         max(0.3 * len(variables), 0.6),
@@ -182,7 +182,7 @@ def frequent_patterns(patterns: pd.DataFrame) -> pd.DataFrame:
     return tiles.loc[order].astype(int)
 
 
-@_styled
+@styled
 def missing_patterns(patterns: pd.DataFrame, labels: dict[str, dict], title: str, notice: str) -> Figure:
     """The most frequent patterns of missing values, up to 15: a column each, dark where missing, its rows on top.
 
@@ -192,7 +192,7 @@ def missing_patterns(patterns: pd.DataFrame, labels: dict[str, dict], title: str
     counts = patterns["n"].head(_MOST_PATTERNS).to_numpy()
     left, width = 0.34, min(0.64, 0.043 * max(len(counts), 4))
     tall = 0.26 * max(len(tiles), 1)
-    figure, top, bottom = _figure(title, notice, tall + 1.0, below=0.75, above=0.0)
+    figure, top, bottom = blank(title, notice, tall + 1.0, below=0.75, above=0.0)
     split = bottom + tall / figure.get_figheight()
     bars = figure.add_axes((left, split, width, top - split))
     bars.bar(range(len(counts)), counts, width=0.7, color=GREY)
@@ -229,7 +229,7 @@ def chains(traces: pd.DataFrame, labels: dict[str, dict]) -> dict[tuple[str, str
     }
 
 
-@_styled
+@styled
 def convergence(traces: pd.DataFrame, labels: dict[str, dict], title: str, notice: str) -> Figure:
     """The imputed values over the iterations: a panel per statistic, a thin line per imputation, their mean thick.
 
@@ -238,7 +238,7 @@ def convergence(traces: pd.DataFrame, labels: dict[str, dict], title: str, notic
     panels = chains(traces, labels)
     columns = 4
     lines = max(-(-len(panels) // columns), 1)
-    figure, top, bottom = _figure(title, notice, 1.45 * lines, below=0.45, above=0.0)
+    figure, top, bottom = blank(title, notice, 1.45 * lines, below=0.45, above=0.0)
     height = (top - bottom) / lines
     for index, ((variable, statistic, level), values) in enumerate(panels.items()):
         line, column = divmod(index, columns)
@@ -272,7 +272,7 @@ def flow_boxes(steps: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(boxes, columns=["role", "text", "x", "y", "width", "height"])
 
 
-@_styled
+@styled
 def flow(steps: pd.DataFrame, title: str, notice: str) -> Figure:
     """A flow diagram: a box per step with the excluded at its side; last, side by side, rows that share one step.
 
@@ -281,7 +281,7 @@ def flow(steps: pd.DataFrame, title: str, notice: str) -> Figure:
     """
     boxes = flow_boxes(steps)
     tall = (boxes["y"] + boxes["height"]).max() + 0.02
-    figure, top, bottom = _figure(title, notice, tall, below=0.15, above=0.0)
+    figure, top, bottom = blank(title, notice, tall, below=0.15, above=0.0)
     axes = figure.add_axes((0.02, bottom, 0.96, top - bottom))
     axes.set(xlim=(0, 0.96 * WIDTH), ylim=(tall, -0.02))
     axes.set_axis_off()
@@ -302,7 +302,7 @@ def flow(steps: pd.DataFrame, title: str, notice: str) -> Figure:
     return figure
 
 
-def _figure(title: str, notice: str, height: float, below: float, above: float) -> tuple[Figure, float, float]:
+def blank(title: str, notice: str, height: float, below: float, above: float) -> tuple[Figure, float, float]:
     """An empty figure with its title and notice; the fractions of its height at which its contents end and begin.
 
     `height`, `below`, `above`: inches of the contents, and of what stands beneath and over them.

@@ -8,21 +8,29 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from esmi import tables
+from esmi import analyses, pages, tables
 
-PER_MODEL = ["checks", "odds_ratios", "pooled"]
+PER_MODEL = ["checks", "odds_ratios", "pooled", "stability", "analyses", "performance"]
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """The tables that the report shows; per model or comparison, by its name and in the order of the settings."""
+    """The tables that the report shows; per model, comparison, source of imputed sets or grid, by its name and in the
+    order of the settings."""
 
     validation: pd.DataFrame
     cleaning: pd.DataFrame
     checks: dict[str, pd.DataFrame]
     odds_ratios: dict[str, pd.DataFrame]
     pooled: dict[str, pd.DataFrame]
+    stability: dict[str, pd.DataFrame]
+    analyses: dict[str, pd.DataFrame]
+    performance: dict[str, pd.DataFrame]
     characteristics: dict[str, pd.DataFrame]
+    contents: pd.DataFrame
+    warnings: pd.DataFrame
+    verdicts: dict[str, pd.DataFrame]
+    tipping: dict[str, pd.DataFrame]
 
 
 def flow_steps(flow: pd.DataFrame, checks: pd.DataFrame, titles: list[str]) -> pd.DataFrame:
@@ -64,8 +72,13 @@ def page(settings: dict, numbers: Numbers, figures: dict[str, Path], words: dict
         ],
         validation=numbers.validation.to_dict("records"),
         cleaning=_cleaning(numbers.cleaning, words),
+        contents=numbers.contents.to_dict("records"),
+        warnings=numbers.warnings.to_dict("records"),
+        verdicts={name: table.to_dict("records") for name, table in numbers.verdicts.items()},
+        tipping=[(name, table.to_dict("records")) for name, table in numbers.tipping.items()],
+        label_of={name: each["label"] for name, each in words.items()},
     )
-    return tables.page(settings["study"]["title"], body, notice)
+    return pages.page(settings["study"]["title"], body, notice)
 
 
 def _model(name: str, settings: dict, numbers: Numbers, notice: str) -> dict:
@@ -77,9 +90,31 @@ def _model(name: str, settings: dict, numbers: Numbers, notice: str) -> dict:
         "check": check.to_dict(),
         "largest_fmi": f"{adjusted['fmi'].max():.2f}" if len(adjusted) else "",
         "m": settings["imputation"]["m"],
+        "stability": numbers.stability[name].to_dict("records"),
+        "performance": _performance(numbers.performance[name]),
+        "analyses": Markup(
+            analyses.side_by_side_html(
+                numbers.analyses[name],
+                f"{model['title']}: other ways to the same odds ratios",
+                notice,
+                settings["inference"]["level"],
+            )
+        ),
         "table": Markup(
             tables.odds_ratios_html(numbers.odds_ratios[name], model["title"], notice, settings["inference"]["level"])
         ),
+    }
+
+
+def _performance(table: pd.DataFrame) -> dict[str, str]:
+    """The area under the curve with its interval and the expected shrinkage, in print; empty where not estimated."""
+    single = table[table["group"] == 0].set_index("statistic")
+    auc, shrinkage = single.loc["auc"], single.loc["shrinkage", "estimate"]
+    if pd.isna(auc["estimate"]):
+        return {"auc": "not estimated", "shrinkage": ""}
+    return {
+        "auc": f"{auc['estimate']:.2f} ({auc['conf_low']:.2f} to {auc['conf_high']:.2f})",
+        "shrinkage": f"{shrinkage:.2f}",
     }
 
 

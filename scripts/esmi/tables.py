@@ -5,7 +5,6 @@ keep_default_na=False, na_values="": a level called None is no missing value.) E
 give equal bytes.
 """
 
-import math
 from collections.abc import Iterable
 from html import escape
 
@@ -14,6 +13,7 @@ import pandas as pd
 
 from esmi.comparison import ALL, CHI_SQUARED, COMPARED, SUMMARISED, WELCH_T
 from esmi.design import INTERCEPT
+from esmi.pages import format_p, format_ratio, mark, row_html, table_html
 
 CHARACTERISTICS_COLUMNS = [
     "section",
@@ -58,60 +58,6 @@ DAGGER, DOUBLE_DAGGER = "\u2020", "\u2021"
 NOT_ESTIMATED = "not estimated"
 # Counts are always known when they are computed: only disclosure control empties them.
 WITHHELD = "withheld"
-
-STYLE = """
-body { font: 16px/1.45 "Helvetica Neue", Arial, sans-serif; color: #111; background: #fff; margin: 1rem auto;
-  max-width: 70rem; padding: 0 1rem; }
-h1 { font-size: 1.35rem; }
-.notice { border: 2px solid #111; padding: .4rem .7rem; font-weight: bold; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; border-top: 2px solid #111; border-bottom: 2px solid #111; font-size: .9rem;
-  font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: bold; padding: .3rem 0; }
-caption .notice { display: block; width: fit-content; margin-top: .3rem; }
-th, td { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: top; font-weight: normal; }
-thead th { font-weight: bold; vertical-align: bottom; }
-thead tr:last-child th { border-bottom: 1px solid #111; }
-thead th[colspan] { border-bottom: 1px solid #777; }
-td { white-space: nowrap; }
-.section th { font-weight: bold; padding-top: .7rem; }
-.level { padding-left: 1.4rem; }
-.wide { white-space: normal; min-width: 20rem; }
-h2 { font-size: 1.2rem; margin-top: 2rem; border-top: 1px solid #111; padding-top: .6rem; }
-h3 { font-size: 1rem; margin-bottom: .2rem; }
-figure { margin: 1rem 0; }
-figure img { max-width: 100%; height: auto; }
-figcaption { font-size: .9rem; }
-.notes { font-size: .85rem; max-width: 60rem; }
-.notes p { margin: .2rem 0; }
-.notes { margin-bottom: 1.6rem; }
-@media (max-width: 40rem) { body { font-size: 15px; padding: 0 .5rem; } table { font-size: .8rem; } }
-@media print { body { max-width: none; margin: 0; font-size: 10pt; } .scroll { overflow: visible; }
-  tr { break-inside: avoid; } thead { display: table-header-group; } }
-"""
-
-
-def format_p(p: float) -> str:
-    """A p-value with three decimals, "<0.001" below 0.001, "" when there is none."""
-    if np.isnan(p):
-        return ""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def format_ratio(ratio: float, decimals: int) -> str:
-    """A ratio above zero in `decimals` decimals; two significant digits below 0.1; whole numbers from 100.
-
-    Beyond 0.0001 and a million in powers of ten; "" when there is none.
-    """
-    if np.isnan(ratio):
-        return ""
-    if np.isinf(ratio):
-        return "\u221e"
-    if ratio < 1e-4 or ratio >= 1e6:
-        return f"{ratio:.2e}"
-    if ratio < 0.1:
-        decimals = 1 - math.floor(math.log10(ratio))
-    return f"{ratio:.{0 if ratio >= 100 else decimals}f}"
 
 
 def format_odds_ratio(row: pd.Series, analysis: str) -> str:
@@ -213,7 +159,7 @@ def characteristics_html(tidy: pd.DataFrame, title: str, group_labels: dict[str,
     columns = ["Characteristic", *heads, "p-value", "Standardised difference"]
     head = "<tr>" + "".join(f'<th scope="col">{text}</th>' for text in columns) + "</tr>"
     withheld = any(f"<td>{WITHHELD}</td>" in line for lines in bodies for line in lines)
-    return _table(title, notice, head, bodies, _characteristics_notes(tidy, withheld, ALL in group_labels), reasons)
+    return table_html(title, notice, head, bodies, _characteristics_notes(tidy, withheld, ALL in group_labels), reasons)
 
 
 def odds_ratios(
@@ -233,6 +179,7 @@ def odds_ratios(
     Raises ValueError when a result holds no row of a term, or several.
     """
     table = pd.DataFrame([row for variable in terms for row in _term_rows(variable, labels[variable])])
+    interactions = {t for name in terms if labels[name]["kind"] == "interaction" for t in labels[name]["columns"]}
     sources = {
         "unadjusted": pooled[pooled["model_part"] == "unadjusted"],
         "adjusted": pooled[pooled["model_part"] == "adjusted"],
@@ -240,7 +187,7 @@ def odds_ratios(
     }
     for analysis, source in sources.items():
         by_term = as_written(source[source["term"] != INTERCEPT]).set_index("term")
-        absent = set(table["of"]) - set(by_term.index)
+        absent = set(table["of"]) - set(by_term.index) - (interactions if analysis == "unadjusted" else set())
         if absent:
             raise ValueError(f"the {analysis} results hold no row of {', '.join(sorted(absent))}")
         names = _POOLED_NUMBERS + (_IMPUTATION_NUMBERS if analysis == "adjusted" else [])
@@ -249,9 +196,11 @@ def odds_ratios(
         found.loc[table["reference"], [name for name in names if name not in ("n", "events", "reason")]] = np.nan
         found.loc[table["reference"], "odds_ratio"] = 1.0
         found.loc[table["reference"], "reason"] = ""
+        found["reason"] = found["reason"].fillna("an interaction has no unadjusted odds ratio")
         table = table.join(found.add_prefix(f"{analysis}_"))
     tests = as_written(tests)
-    joint = tests[tests["model_part"] == "adjusted"].set_index("variable")["p_value"]
+    preferred = (tests["model_part"] == "adjusted") & (tests["method"] == "D1")
+    joint = tests[preferred].set_index("variable")["p_value"]
     table["joint_p_value"] = table["variable"].map(joint).astype(float)
     table["m"] = int(pooled["m"].iloc[0])
     return table[ODDS_RATIO_COLUMNS]
@@ -288,46 +237,7 @@ def odds_ratios_html(tidy: pd.DataFrame, title: str, notice: str, level: float =
     ]
     if tidy["joint_p_value"].notna().any():
         notes.append(f"{DOUBLE_DAGGER} Joint test of all levels of the variable (D1), adjusted model.")
-    return _table(title, notice, head, bodies, notes, reasons)
-
-
-def page(title: str, body: str, notice: str) -> str:
-    """A self-contained HTML page around `body`, which is HTML already; nothing is fetched from anywhere."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{escape(title)}</h1>\n{_notice('p', notice)}{body}</body>\n</html>\n"
-    )
-
-
-def _notice(tag: str, notice: str) -> str:
-    return f'<{tag} class="notice">{escape(notice)}</{tag}>\n' if notice else ""
-
-
-def _table(
-    title: str, notice: str, head: str, bodies: list[list[str]], notes: list[str], reasons: dict[str, int]
-) -> str:
-    # The notice is part of the caption too: a table copied out of its page keeps it.
-    caption = f"<caption>{escape(title)}{_notice('span', notice).strip()}</caption>"
-    notes = [escape(note) for note in notes] + [f"[{mark}] {escape(reason)}" for reason, mark in reasons.items()]
-    return (
-        f'<div class="scroll">\n<table>\n{caption}\n<thead>\n{head}\n</thead>\n'
-        + "".join("<tbody>\n" + "\n".join(lines) + "\n</tbody>\n" for lines in bodies)
-        + '</table>\n</div>\n<div class="notes">\n'
-        + "".join(f"<p>{note}</p>\n" for note in notes)
-        + "</div>\n"
-    )
-
-
-def _row(heading: str, cells: list[str], indented: bool = False) -> str:
-    attributes = ' class="level"' if indented else ""
-    return f'<tr><th scope="row"{attributes}>{heading}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-
-
-def _mark(reason: str, reasons: dict[str, int]) -> str:
-    """The mark of a footnote; the same reason has the same mark wherever it occurs."""
-    return f"<sup>[{reasons.setdefault(reason, len(reasons) + 1)}]</sup>" if reason else ""
+    return table_html(title, notice, head, bodies, notes, reasons)
 
 
 def _group_size(tidy: pd.DataFrame, group: str) -> str:
@@ -344,18 +254,18 @@ def _variable_rows(rows: pd.DataFrame, groups: list[str], reasons: dict[str, int
     levels = dict.fromkeys(rows["level"])
     cells = {level: rows[rows["level"] == level].set_index("group").loc[groups] for level in levels}
     if first["kind"] == "continuous":
-        lines = [_row(f"{escape(label)}, mean (SD)", _mean_cells(cells[""]) + tested)]
+        lines = [row_html(f"{escape(label)}, mean (SD)", _mean_cells(cells[""]) + tested)]
     elif yes_no(levels):
-        lines = [_row(f"{escape(label)}, n (%)", _count_cells(cells["yes"]) + tested)]
+        lines = [row_html(f"{escape(label)}, n (%)", _count_cells(cells["yes"]) + tested)]
     else:
-        lines = [_row(f"{escape(label)}, n (%)", [""] * len(groups) + tested)]
+        lines = [row_html(f"{escape(label)}, n (%)", [""] * len(groups) + tested)]
         lines += [
-            _row(escape(part["level_label"].iloc[0]), [*_count_cells(part), "", ""], indented=True)
+            row_html(escape(part["level_label"].iloc[0]), [*_count_cells(part), "", ""], indented=True)
             for part in cells.values()
         ]
     missing = cells[next(iter(levels))]["missing"]
     if (missing.fillna(1) > 0).any():
-        lines.append(_row("Missing, n", [*(format_count(count) for count in missing), "", ""], indented=True))
+        lines.append(row_html("Missing, n", [*(format_count(count) for count in missing), "", ""], indented=True))
     return lines
 
 
@@ -364,8 +274,8 @@ def _test_cells(row: pd.Series, reasons: dict[str, int]) -> list[str]:
     small = DAGGER if p and row["smallest_expected"] < SMALL_EXPECTED else ""
     # Adding zero turns a minus zero into zero.
     shown = "" if np.isnan(difference) else f"{round(difference, 2) + 0.0:.2f}"
-    mark = _mark(row["reason"], reasons)
-    return [f"{escape(p)}{small}", f"{shown}{mark}"] if p else [mark, shown]
+    footnote = mark(row["reason"], reasons)
+    return [f"{escape(p)}{small}", f"{shown}{footnote}"] if p else [footnote, shown]
 
 
 def _count_cells(rows: pd.DataFrame) -> list[str]:
@@ -414,7 +324,13 @@ def _term_rows(variable: str, words: dict) -> list[dict]:
     """The rows of one variable, without results; `of` is the term whose fit a row belongs to."""
     row = {"variable": variable, "label": words["label"], "unit": words["unit"]}
     if not words["levels"]:
-        return [row | {"level": "", "level_label": "", "reference": False, "term": variable, "of": variable}]
+        several = len(words["columns"]) > 1
+        return [
+            row
+            | {"level": term if several else "", "level_label": label if several else "", "reference": False}
+            | {"term": term, "of": term}
+            for term, label in words["columns"].items()
+        ]
     reference, first, *_ = words["levels"]
     rows = []
     for level, label in words["levels"].items():
@@ -430,20 +346,22 @@ def _odds_rows(rows: pd.DataFrame, reasons: dict[str, int]) -> list[str]:
     first = rows.iloc[0]
     label = escape(format_label(first["label"], first["unit"]))
     if len(rows) == 1:
-        return [_row(label, _odds_cells(first, reasons))]
+        return [row_html(label, _odds_cells(first, reasons))]
     if yes_no(rows["level"]):
-        return [_row(label, _odds_cells(rows.iloc[1], reasons))]
+        return [row_html(label, _odds_cells(rows.iloc[1], reasons))]
     cells = [""] * (2 * len(ANALYSES))
     joint = format_p(first["joint_p_value"])
     if joint:
         cells[2 * ANALYSES.index("adjusted") + 1] = f"{escape(joint)}{DOUBLE_DAGGER}"
-    levels = [_row(escape(row["level_label"]), _odds_cells(row, reasons), indented=True) for _, row in rows.iterrows()]
-    return [_row(label, cells), *levels]
+    levels = [
+        row_html(escape(row["level_label"]), _odds_cells(row, reasons), indented=True) for _, row in rows.iterrows()
+    ]
+    return [row_html(label, cells), *levels]
 
 
 def _odds_cells(row: pd.Series, reasons: dict[str, int]) -> list[str]:
     cells = []
     for analysis in ANALYSES:
-        cells.append(escape(format_odds_ratio(row, analysis)) + _mark(row[f"{analysis}_reason"], reasons))
+        cells.append(escape(format_odds_ratio(row, analysis)) + mark(row[f"{analysis}_reason"], reasons))
         cells.append(escape(format_p(row[f"{analysis}_p_value"])))
     return cells

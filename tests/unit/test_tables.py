@@ -8,12 +8,18 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from esmi import comparison, tables
+from esmi import comparison, pages, tables
 
 NOTICE = "Synthetic data: not a result about any person"
 LABELS = {
-    "age": {"label": "Age", "unit": "years", "kind": "continuous", "levels": {}},
-    "ctq": {"label": "Childhood trauma (CTQ total)", "unit": "25 to 125", "kind": "continuous", "levels": {}},
+    "age": {"label": "Age", "unit": "years", "kind": "continuous", "levels": {}, "columns": {"age": ""}},
+    "ctq": {
+        "label": "Childhood trauma (CTQ total)",
+        "unit": "25 to 125",
+        "kind": "continuous",
+        "levels": {},
+        "columns": {"ctq": ""},
+    },
     "pd": {"label": "Personality disorder", "unit": "", "kind": "binary", "levels": {"no": "No", "yes": "Yes"}},
     "ethnicity": {
         "label": "Ethnicity <group>",
@@ -96,6 +102,7 @@ def odds(reason: str = "") -> pd.DataFrame:
         {
             "model_part": ["unadjusted", "adjusted"],
             "variable": ["ethnicity", "ethnicity"],
+            "method": ["D1", "D1"],
             "p_value": [0.5, 0.0004],
         }
     )
@@ -108,7 +115,7 @@ class TestNumbers:
         [(0.0004, "<0.001"), (0.001, "0.001"), (0.0496, "0.050"), (0.9996, "1.000"), (np.nan, "")],
     )
     def test_p_values(self, p, printed):
-        assert tables.format_p(p) == printed
+        assert pages.format_p(p) == printed
 
     @pytest.mark.parametrize(
         ("ratio", "decimals", "printed"),
@@ -127,7 +134,7 @@ class TestNumbers:
         ],
     )
     def test_ratios(self, ratio, decimals, printed):
-        assert tables.format_ratio(ratio, decimals) == printed
+        assert pages.format_ratio(ratio, decimals) == printed
 
     def test_one_row_has_one_number_of_decimals(self):
         row = odds().set_index("term").loc["ctq"]
@@ -173,7 +180,7 @@ class TestCharacteristics:
         rows = {row[0]: row[1:] for row in cells(tables.characteristics_html(tidy, "Title", GROUPS, ""))}
         pd_yes = tidy[(tidy["variable"] == "pd") & (tidy["level"] == "yes")].set_index("group")
         assert rows["Personality disorder, n (%)"][:3] == ["4 (40.0%)", "1 (16.7%)", "3 (75.0%)"]
-        assert rows["Personality disorder, n (%)"][3] == tables.format_p(pd_yes["p_value"].iloc[0]) + "\u2020"
+        assert rows["Personality disorder, n (%)"][3] == pages.format_p(pd_yes["p_value"].iloc[0]) + "\u2020"
         assert "No" not in rows
         age = tidy[tidy["variable"] == "age"].set_index("group")
         assert rows["Age (years), mean (SD)"][1] == f"{age.loc['no', 'mean']:.1f} ({age.loc['no', 'sd']:.1f})"
@@ -184,7 +191,7 @@ class TestCharacteristics:
         known = {str(int(value)) for name in ("n", "missing", "count") for value in tidy[name].dropna()}
         known |= {f"{value:.1f}" for name in ("percent", "mean", "sd") for value in tidy[name].dropna()}
         known |= {f"{value:.2f}" for name in ("mean", "sd", "standardised_difference") for value in tidy[name].dropna()}
-        known |= {tables.format_p(value).lstrip("<") for value in tidy["p_value"]}
+        known |= {pages.format_p(value).lstrip("<") for value in tidy["p_value"]}
         printed = [
             number
             for row in cells(tables.characteristics_html(tidy, "Title", GROUPS, ""))
@@ -307,10 +314,10 @@ class TestOddsRatios:
 
     def test_every_number_comes_from_the_tidy_frame(self):
         table = odds()
-        known = {"1"} | {tables.format_p(p).lstrip("<") for p in table.filter(like="p_value").to_numpy().ravel()}
+        known = {"1"} | {pages.format_p(p).lstrip("<") for p in table.filter(like="p_value").to_numpy().ravel()}
         for name in ("odds_ratio", "or_low", "or_high"):
             values = table[[f"{analysis}_{name}" for analysis in tables.ANALYSES]].to_numpy().ravel()
-            known |= {tables.format_ratio(value, decimals) for value in values for decimals in (2, 3)}
+            known |= {pages.format_ratio(value, decimals) for value in values for decimals in (2, 3)}
         printed = [
             number
             for row in cells(tables.odds_ratios_html(table, "Title", ""))
@@ -343,7 +350,7 @@ class TestPage:
         attack = '<script>alert("x")</script>'
         hostile = tidy.assign(section=attack, label=attack, level_label=attack, reason=attack, test=attack)
         groups = dict.fromkeys(GROUPS, attack)
-        html = tables.page(attack, tables.characteristics_html(hostile, attack, groups, attack), attack)
+        html = pages.page(attack, tables.characteristics_html(hostile, attack, groups, attack), attack)
         rows = odds().assign(label=attack, unit=attack, level_label=attack, adjusted_reason=attack)
         html += tables.odds_ratios_html(rows, attack, attack)
         assert "<script" not in html
@@ -352,11 +359,11 @@ class TestPage:
     def test_notice_is_on_the_page_and_in_the_table(self, tidy):
         body = tables.characteristics_html(tidy, "Title", GROUPS, NOTICE)
         assert NOTICE in BeautifulSoup(body, "html.parser").caption.get_text()
-        assert tables.page("Title", body, NOTICE).count(NOTICE) == 2
-        assert 'class="notice"' not in tables.page("Title", tables.odds_ratios_html(odds(), "Title", ""), "")
+        assert pages.page("Title", body, NOTICE).count(NOTICE) == 2
+        assert 'class="notice"' not in pages.page("Title", tables.odds_ratios_html(odds(), "Title", ""), "")
 
     def test_page_fetches_nothing(self, tidy):
-        html = tables.page("Title", tables.characteristics_html(tidy, "Title", GROUPS, NOTICE), NOTICE)
+        html = pages.page("Title", tables.characteristics_html(tidy, "Title", GROUPS, NOTICE), NOTICE)
         assert not re.search(r"https?:|src=|href=|@import|url\(", html)
         soup = BeautifulSoup(html, "html.parser")
         assert soup.title.get_text() == "Title"
