@@ -10,7 +10,7 @@ READY := .venv/ready
 RUN = $(BIN)/snakemake --snakefile Snakefile --configfile $(CONFIG) --directory $(FOLDER) --cores $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help results plan codebook test check lock clean
+.PHONY: help results plan rehearsal codebook test check lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ results: $(READY) ## Run everything that is out of date: tables, figures, report
 
 plan: $(READY) ## Say what would run and why, and do nothing
 	@$(RUN) --dry-run
+
+rehearsal: $(READY) ## Rehearse the whole inference on data drawn from the study's own: bias, coverage, verdict
+	@$(RUN) rehearsal
 
 codebook: $(READY) ## Draft a codebook from the metadata of raw files (EXTRACT="a.sav b.dta")
 	@$(BIN)/python scripts/draft_codebook.py $(EXTRACT)
