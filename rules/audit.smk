@@ -14,7 +14,14 @@ rule export_graphs:
         "../envs/audit.yaml"
     params:
         rules=[audit.file_hash(path) for path in RULE_FILES],
-        jobs=canonical({"batches": BATCHES, "models": list(STUDY.models), "comparisons": list(STUDY.comparisons)}),
+        jobs=canonical(
+            {
+                "sources": {name: source.sets.batches for name, source in SOURCES.items()},
+                "analyses": list(ANALYSES),
+                "models": list(STUDY.models),
+                "comparisons": list(STUDY.comparisons),
+            }
+        ),
     # The order of the rules in the graph goes by the hashes of their names, which differ from run to run.
     shell:
         "export PYTHONHASHSEED=0; ({SNAKEMAKE} --rulegraph dot > {output.rulegraph} && {SNAKEMAKE} --forceall --dag dot > {output.dag}) 2> {log}"

@@ -1,11 +1,13 @@
 """Settings, names and hashes that the rules share."""
 
+import re
 import shlex
 import sys
+from itertools import product
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from esmi import audit, codebook, settings
+from esmi import audit, codebook, consistency, settings
 from esmi.canonical import canonical, in_order
 from esmi.documents import read_yaml
 from esmi.errors import ResearchError
@@ -30,7 +32,7 @@ try:
     CONFIG = CONFIGS[0].resolve()
     STUDY = settings.load(CONFIG)
     CODEBOOK = codebook.load(CONFIG.parent / STUDY.codebook)
-    settings.check(STUDY, CODEBOOK, CONFIG)
+    consistency.check(STUDY, CODEBOOK, CONFIG)
     SYNTHETIC = STUDY.extract.synthetic
     ASSUMPTIONS = in_order(read_yaml(CONFIG.parent / SYNTHETIC)) if SYNTHETIC else ""
     RAW = {name: settings.raw_path(STUDY, CONFIG, name) for name in STUDY.extract.files}
@@ -43,14 +45,20 @@ except ResearchError as error:
     raise WorkflowError(str(error)) from None
 
 NOTICE = "Synthetic data: no number here is about any person" if SYNTHETIC else ""
-BATCHES = STUDY.imputation.batches
+
+# Imputed sets by the name of their source, and the ways in which the models are estimated from them.
+SOURCES = STUDY.sources
+ANALYSES = STUDY.analyses
 
 
 wildcard_constraints:
     file="|".join(STUDY.extract.files),
     batch=r"\d+-\d+",
     model="|".join(STUDY.models),
+    imputation="|".join(map(re.escape, SOURCES)),
+    analysis="|".join(map(re.escape, ANALYSES)),
     comparison="|".join(STUDY.comparisons) or "none",
+    grid="|".join(STUDY.sensitivity.delta) or "none",
 
 
 def code(name):
@@ -78,12 +86,29 @@ def columns_of(wildcards):
 def model_of(wildcards):
     """What fitting a model depends on: its outcome and its terms."""
     model = STUDY.models[wildcards.model]
-    return canonical({"outcome": model.outcome, "terms": model.terms})
+    terms = [term if isinstance(term, str) else term.model_dump() for term in model.terms]
+    return canonical({"outcome": model.outcome, "terms": terms})
+
+
+def outcome_of(wildcards):
+    """The outcome of a model."""
+    return STUDY.models[wildcards.model].outcome
+
+
+def estimator_of(wildcards):
+    """How an analysis estimates its models."""
+    return ANALYSES[wildcards.analysis].estimator
+
+
+def clustered_data(wildcards):
+    """Where the variable is by whose groups standard errors are robust, if there is one."""
+    return ["results/restricted/cleaned.parquet"] if STUDY.inference.cluster else []
 
 
 def fits_of(wildcards):
-    """The fits of a model to every batch of imputations."""
-    return expand("results/aggregate/fits/{model}/{batch}.parquet", model=wildcards.model, batch=BATCHES)
+    """The fits of a model to every batch of imputations of an analysis."""
+    batches = SOURCES[ANALYSES[wildcards.analysis].imputation].sets.batches
+    return expand("results/aggregate/fits/{analysis}/{model}/{batch}.parquet", batch=batches, **wildcards)
 
 
 def comparison_of(wildcards):
@@ -92,34 +117,11 @@ def comparison_of(wildcards):
     return canonical({"by": comparison.by, "variables": comparison.names})
 
 
-def terms_of(wildcards):
-    """The terms of a model by variable: the joint tests are of variables."""
-    return canonical({name: CODEBOOK.terms(name) for name in STUDY.models[wildcards.model].terms})
-
-
-def words_of(variables):
-    """What is printed of variables: labels, units and levels, reference first."""
-    return {name: CODEBOOK.words(name) for name in variables}
-
-
-def model_words_of(wildcards):
-    """What is printed of a model: its title, and the words of its terms in their order."""
-    model = STUDY.models[wildcards.model]
-    return canonical({"title": model.title, "terms": model.terms, "words": words_of(model.terms)})
-
-
-def comparison_words_of(wildcards):
-    """What is printed of a comparison: its title, headings, and the words of its variables."""
+def imputed_comparison_of(wildcards):
+    """Of a comparison, what the imputed sets hold: a table may show variables that are not imputed."""
     comparison = STUDY.comparisons[wildcards.comparison]
-    sections = list(comparison.variables.items())
-    return canonical(
-        {
-            "title": comparison.title,
-            "by": comparison.by,
-            "sections": sections,
-            "words": words_of([comparison.by, *comparison.names]),
-        }
-    )
+    held = [name for name in comparison.names if name in STUDY.imputation.handed_on and name not in STUDY.outcomes]
+    return canonical({"by": comparison.by, "variables": held})
 
 
 def prepare_results():

@@ -49,13 +49,13 @@ rule draw_missingness:
 rule draw_convergence:
     "Draw the chains of the imputation over their iterations."
     input:
-        traces="results/aggregate/convergence.csv",
+        traces="results/aggregate/imputation/{imputation}/convergence.csv",
     output:
-        multiext("results/aggregate/figures/convergence", png=".png", svg=".svg", csv=".csv"),
+        multiext("results/aggregate/figures/convergence_{imputation}", png=".png", svg=".svg", csv=".csv"),
     log:
-        "results/audit/logs/draw_convergence.log",
+        "results/audit/logs/draw_convergence/{imputation}.log",
     benchmark:
-        "results/audit/benchmarks/draw_convergence.tsv"
+        "results/audit/benchmarks/draw_convergence/{imputation}.tsv"
     conda:
         "../envs/figures.yaml"
     params:
@@ -64,6 +64,55 @@ rule draw_convergence:
         notice=NOTICE,
     script:
         "../scripts/draw_convergence.py"
+
+
+rule draw_diagnostics:
+    "Draw observed beside imputed values, also within the groups of each outcome, and split R-hat."
+    input:
+        distributions="results/aggregate/imputation/{imputation}/distributions.csv",
+        r_hat="results/aggregate/imputation/{imputation}/r_hat.csv",
+    output:
+        multiext(
+            "results/aggregate/figures/observed_imputed_{imputation}",
+            distributions_png=".png",
+            distributions_svg=".svg",
+            distributions_csv=".csv",
+        ),
+        multiext("results/aggregate/figures/r_hat_{imputation}", r_hat_png=".png", r_hat_svg=".svg", r_hat_csv=".csv"),
+    log:
+        "results/audit/logs/draw_diagnostics/{imputation}.log",
+    benchmark:
+        "results/audit/benchmarks/draw_diagnostics/{imputation}.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("draw_diagnostics"),
+        outcome=next((name for name in STUDY.outcomes if name in STUDY.variables), ""),
+        words=canonical(words_of(STUDY.variables)),
+        notice=NOTICE,
+    script:
+        "../scripts/draw_diagnostics.py"
+
+
+rule draw_tipping:
+    "Draw how the odds ratios move when imputed values depart from missing at random."
+    input:
+        shifts="results/aggregate/sensitivity/shifts_{grid}.csv",
+    output:
+        multiext("results/aggregate/figures/tipping_{grid}", png=".png", svg=".svg", csv=".csv"),
+    log:
+        "results/audit/logs/draw_tipping/{grid}.log",
+    benchmark:
+        "results/audit/benchmarks/draw_tipping/{grid}.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        code=code("draw_tipping"),
+        words=grid_words_of,
+        level=STUDY.inference.level,
+        notice=NOTICE,
+    script:
+        "../scripts/draw_tipping.py"
 
 
 rule draw_flow:

@@ -7,6 +7,7 @@ rule check_model:
         cleaned="results/restricted/cleaned.parquet",
     output:
         check="results/aggregate/checks/{model}.csv",
+        terms="results/aggregate/checks/{model}_terms.json",
     log:
         "results/audit/logs/check_model/{model}.log",
     benchmark:
@@ -18,6 +19,7 @@ rule check_model:
     params:
         code=code("check_model"),
         model=model_of,
+        cluster=STUDY.inference.cluster or "",
     script:
         "../scripts/check_model.py"
 
@@ -25,19 +27,22 @@ rule check_model:
 rule fit_model:
     "Fit a model, unadjusted and adjusted, to each imputed set of a batch."
     input:
-        imputed="results/restricted/imputed/{batch}.parquet",
-        check="results/aggregate/checks/{model}.csv",
+        imputed=imputed_batch,
+        terms="results/aggregate/checks/{model}_terms.json",
+        clusters=clustered_data,
     output:
-        fits="results/aggregate/fits/{model}/{batch}.parquet",
+        fits="results/aggregate/fits/{analysis}/{model}/{batch}.parquet",
     log:
-        "results/audit/logs/fit_model/{model}/{batch}.log",
+        "results/audit/logs/fit_model/{analysis}/{model}/{batch}.log",
     benchmark:
-        "results/audit/benchmarks/fit_model/{model}/{batch}.tsv"
+        "results/audit/benchmarks/fit_model/{analysis}/{model}/{batch}.tsv"
     conda:
         "../envs/model.yaml"
     params:
         code=code("fit_model"),
-        model=model_of,
+        outcome=outcome_of,
+        estimator=estimator_of,
+        cluster=STUDY.inference.cluster or "",
     script:
         "../scripts/fit_model.py"
 
@@ -46,7 +51,7 @@ rule fit_complete_cases:
     "Fit a model to the dyads with nothing missing in it, as the comparison that the protocol asks for."
     input:
         cleaned="results/restricted/cleaned.parquet",
-        check="results/aggregate/checks/{model}.csv",
+        terms="results/aggregate/checks/{model}_terms.json",
     output:
         fit="results/aggregate/complete_case/{model}.csv",
     log:
@@ -57,7 +62,31 @@ rule fit_complete_cases:
         "../envs/model.yaml"
     params:
         code=code("fit_complete_cases"),
-        model=model_of,
-        level=STUDY.inference.level,
+        outcome=outcome_of,
+        inference=canonical(STUDY.inference.model_dump(include={"level", "estimator", "cluster"})),
     script:
         "../scripts/fit_complete_cases.py"
+
+
+rule assess_model:
+    "Average marginal effects, predicted probabilities, discrimination and calibration, pooled over the imputed sets."
+    input:
+        imputed=imputed_by_analysis,
+        terms="results/aggregate/checks/{model}_terms.json",
+        clusters=clustered_data,
+    output:
+        effects="results/aggregate/pooled/{analysis}/{model}_effects.csv",
+        performance="results/aggregate/pooled/{analysis}/{model}_performance.csv",
+    log:
+        "results/audit/logs/assess_model/{analysis}/{model}.log",
+    benchmark:
+        "results/audit/benchmarks/assess_model/{analysis}/{model}.tsv"
+    conda:
+        "../envs/model.yaml"
+    params:
+        code=code("assess_model"),
+        outcome=outcome_of,
+        estimator=estimator_of,
+        inference=canonical(STUDY.inference.model_dump(include={"level", "df", "cluster", "failed"})),
+    script:
+        "../scripts/assess_model.py"

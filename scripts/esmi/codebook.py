@@ -13,7 +13,7 @@ from esmi import instruments
 from esmi.documents import Closed, Name, nearest, parse, read_yaml, shown
 from esmi.errors import ResearchError, listed
 from esmi.instruments import Instrument
-from esmi.variables import NO_YES, Code, Column, RawFile, Score, Variable, Words
+from esmi.variables import NO_YES, AtLeast, Code, Column, RawFile, Score, Variable, Words
 
 # The columns that the workflow's own tables have beside the variables.
 RESERVED = ("id", "imputation", "pattern", "n", "percent", "missing_variables")
@@ -125,6 +125,40 @@ class Codebook(Closed):
         """The names of a variable's terms in a model: itself for a number, else `variable[level]` but for the first."""
         levels = list(self.variables[variable].level_labels)
         return [f"{variable}[{level}]" for level in levels[1:]] or [variable]
+
+    def parts(self, variable: str) -> list[str]:
+        """The analysis variables that decide a variable by themselves; none where it is made from raw columns.
+
+        A score with a cut-off is made from the variable that holds the score.
+        """
+        declared = self.variables[variable]
+        if declared.score and declared.score.cut_off is not None:
+            whole = declared.score.model_copy(update={"cut_off": None})
+            return [name for name, other in sorted(self.variables.items()) if other.score == whole][:1]
+        return declared.operands if all("." not in operand for operand in declared.operands) else []
+
+    def passive(self, variable: str) -> Variable:
+        """A variable as derived from its `parts`, less its words: a cut-off of a score as the number it stands for."""
+        declared = _without_words(self.variables[variable])
+        if not declared.score:
+            return declared
+        lowest = instruments.cut_offs(self.instruments[declared.score.instrument], declared.score.scale)[
+            declared.score.cut_off
+        ]
+        form = {"score": None, "at_least": AtLeast(of=self.parts(variable)[0], value=lowest)}
+        return declared.model_copy(update=form)
+
+    def range(self, variable: str) -> tuple[float | None, float | None]:
+        """The lowest and the highest value that a number can have: of its score, or of its raw columns; else None."""
+        declared = self.variables[variable]
+        if declared.score and declared.score.cut_off is None:
+            return instruments.possible_range(self.instruments[declared.score.instrument], declared.score.scale)
+        columns = [declared.from_column] if declared.from_column else []
+        columns += declared.choose.columns.values() if declared.choose else []
+        ranges = [self.columns(file)[name].range for file, name in (column.split(".", 1) for column in columns)]
+        if not ranges or None in ranges:
+            return None, None
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
 
     def words(self, variable: str) -> Words:
         """What tables and figures print of a variable."""

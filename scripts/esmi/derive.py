@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from esmi import instruments, scoring
+from esmi import forms, instruments, scoring
 from esmi.codebook import Codebook
 from esmi.settings import Step
 from esmi.variables import ICD10, Variable
@@ -68,10 +68,6 @@ def _derive(joined: pd.DataFrame, codebook: Codebook) -> tuple[dict[str, pd.Seri
                 log += [(name, "copy", "known", int(result.notna().sum()))]
             case "recode":
                 result = _recode(joined, name, variable, codebook, log)
-            case "bands":
-                starts, of = variable.bands.start, number(variable.bands.of)
-                result = pd.cut(of, [*starts.values(), np.inf], right=False, labels=list(starts)).astype(object)
-                log.append((name, "bands", "missing: below the first band", int((of < min(starts.values())).sum())))
             case "choose":
                 by, columns = operand(variable.choose.by), variable.choose.columns
                 result = pd.Series(np.nan, index=joined.index)
@@ -83,20 +79,12 @@ def _derive(joined: pd.DataFrame, codebook: Codebook) -> tuple[dict[str, pd.Seri
                 if variable.score.cut_off is not None:
                     instrument = codebook.instruments[variable.score.instrument]
                     lowest = instruments.cut_offs(instrument, variable.score.scale)[variable.score.cut_off]
-                    result = _yes_no(result >= lowest, result.notna())
-            case "at_least":
-                of = number(variable.at_least.of)
-                result = _yes_no(of >= variable.at_least.value, of.notna())
-            case "in_range":
-                of = number(variable.in_range.of)
-                result = _yes_no(of.between(variable.in_range.low, variable.in_range.high), of.notna())
+                    result = forms.yes_no(result >= lowest, result.notna())
             case "icd10":
                 result = _icd10(joined[variable.icd10.columns], name, variable.icd10.ranges, log)
-            case "any_of":
-                result = _any_of(name, {part: values[part] for part in variable.any_of}, log)
-            case "all_of":
-                result = _all_of(name, {part: values[part] for part in variable.all_of}, log)
-        values[name] = _typed(result, variable)
+            case _:
+                result = forms.combined(name, variable, operand, log)
+        values[name] = forms.typed(result, variable)
         log += _outcome_of(name, variable, values[name])
     return values, log
 
@@ -133,10 +121,6 @@ def _recode(joined: pd.DataFrame, name: str, variable: Variable, codebook: Codeb
     return result
 
 
-def _yes_no(is_yes: pd.Series, known: pd.Series) -> pd.Series:
-    return pd.Series(np.where(is_yes, "yes", "no"), index=is_yes.index, dtype=object).where(known, None)
-
-
 def _icd10(texts: pd.DataFrame, name: str, ranges: list[str], log: list[tuple]) -> pd.Series:
     """Yes where any code lies in a range; no where there is a code and none does; missing where there is no code.
 
@@ -152,38 +136,7 @@ def _icd10(texts: pd.DataFrame, name: str, ranges: list[str], log: list[tuple]) 
         inside |= ((categories >= first) & (categories <= (last or first))).fillna(False).astype(bool)
     strange = (written.fillna("") != "") & ~is_code
     log.append((name, "icd10", "text that is no ICD-10 code", int(strange.any(axis="columns").sum())))
-    return _yes_no(inside.any(axis="columns"), is_code.any(axis="columns"))
-
-
-def _any_of(name: str, parts: dict[str, pd.Series], log: list[tuple]) -> pd.Series:
-    """Kleene's or: yes if any known part is yes; no only if every part is known and no; otherwise missing."""
-    yes = pd.DataFrame({part: values == "yes" for part, values in parts.items()})
-    known = pd.DataFrame({part: values.notna() for part, values in parts.items()})
-    any_yes, all_known = yes.any(axis="columns"), known.all(axis="columns")
-    for part in parts:
-        others = yes.drop(columns=part).any(axis="columns")
-        log.append((name, "any_of", f"yes, and {part} says so", int(yes[part].sum())))
-        log.append((name, "any_of", f"yes by {part} alone", int((yes[part] & ~others).sum())))
-    log.append((name, "any_of", "yes though a part is missing", int((any_yes & ~all_known).sum())))
-    log.append((name, "any_of", "missing: no part says yes and a part is missing", int((~any_yes & ~all_known).sum())))
-    return _yes_no(any_yes, any_yes | all_known)
-
-
-def _all_of(name: str, parts: dict[str, pd.Series], log: list[tuple]) -> pd.Series:
-    """Kleene's and: no if any known part is no; yes only if every part is known and yes; otherwise missing."""
-    no = pd.DataFrame({part: values == "no" for part, values in parts.items()})
-    known = pd.DataFrame({part: values.notna() for part, values in parts.items()})
-    any_no, all_known = no.any(axis="columns"), known.all(axis="columns")
-    for part in parts:
-        log.append((name, "all_of", f"no, and {part} says so", int(no[part].sum())))
-    log.append((name, "all_of", "missing: no part says no and a part is missing", int((~any_no & ~all_known).sum())))
-    return _yes_no(~any_no, any_no | all_known)
-
-
-def _typed(values: pd.Series, variable: Variable) -> pd.Series:
-    if variable.kind == "continuous":
-        return values.astype("float64")
-    return values.astype(pd.CategoricalDtype(list(variable.level_labels), ordered=True))
+    return forms.yes_no(inside.any(axis="columns"), is_code.any(axis="columns"))
 
 
 def _outcome_of(name: str, variable: Variable, values: pd.Series) -> list[tuple]:

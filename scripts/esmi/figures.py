@@ -37,6 +37,7 @@ STYLE = {
     # Without a salt, the identifiers inside an SVG are random.
     "svg.hashsalt": "esmi",
 }
+# As a decorator: the look of every figure.
 styled = matplotlib.rc_context(STYLE)
 
 # analysis: (label, marker, colour, face colour, height within the row)
@@ -111,7 +112,7 @@ def forest(odds: pd.DataFrame, title: str, notice: str, level: float = 0.95) -> 
         axes.set_title("\n".join(headings[model]), loc="left", fontweight="bold", pad=18)
         if index == 0:
             for line in rows.itertuples():
-                text = _two_lines(line.text, 36)
+                text = two_lines(line.text, 36)
                 place = 0.02 + 0.015 * line.indented
                 axes.text(place, line.row, text, va="center", transform=_across(figure, axes), size=7, linespacing=1)
     handles = [
@@ -163,7 +164,7 @@ def missingness(extent: pd.DataFrame, labels: dict[str, dict], title: str, notic
         _missing_panel(axes, rows[rows["grouping"] == grouping], labels.get(grouping))
         axes.set(xlim=(0, furthest), ylim=(max(len(variables), 1) - 0.5, -0.5), xlabel="Percent missing")
         axes.set_title("\n".join(headings[index]), loc="left", fontweight="bold")
-        names = [_two_lines(labels[name]["label"], 36) for name in variables]
+        names = [two_lines(labels[name]["label"], 36) for name in variables]
         axes.set_yticks(range(len(variables)), names if index == 0 else [""] * len(names), size=7, linespacing=1)
         axes.tick_params(axis="y", length=0)
     figure.text(0.02, 0.1 / figure.get_figheight(), note, va="bottom", size=7.5)
@@ -203,7 +204,7 @@ def missing_patterns(patterns: pd.DataFrame, labels: dict[str, dict], title: str
     for row, values in enumerate(tiles.to_numpy()):
         face = [BLUE if missing else "#EEEEEE" for missing in values]
         axes.bar(range(len(values)), 0.84, bottom=row - 0.42, width=0.84, color=face)
-    names = [_two_lines(labels[name]["label"], 40) for name in tiles.index]
+    names = [two_lines(labels[name]["label"], 40) for name in tiles.index]
     axes.set_yticks(range(len(tiles)), names, size=7, linespacing=1)
     axes.set_xticks(range(len(counts)), patterns["pattern"].head(_MOST_PATTERNS))
     axes.set(xlim=(-0.5, len(counts) - 0.5), ylim=(max(len(tiles), 1) - 0.5, -0.5), xlabel="Pattern")
@@ -245,7 +246,7 @@ def convergence(traces: pd.DataFrame, labels: dict[str, dict], title: str, notic
         axes = figure.add_axes((0.065 + 0.24 * column, top - (line + 0.86) * height, 0.19, 0.52 * height))
         _chain_panel(axes, values)
         what = f"proportion: {labels[variable]['levels'][level]}" if level else _STATISTICS[statistic]
-        axes.set_title(f"{_two_lines(labels[variable]['label'], 30)}\n{_two_lines(what, 30)}", loc="left", size=6.5)
+        axes.set_title(f"{two_lines(labels[variable]['label'], 30)}\n{two_lines(what, 30)}", loc="left", size=6.5)
     note = "Horizontal: iteration. Thin: one imputation each; thick: their mean. Imputed values only."
     figure.text(0.02, 0.1 / figure.get_figheight(), note, va="bottom", size=7.5)
     return figure
@@ -323,7 +324,8 @@ def _across(figure: Figure, axes: Axes) -> matplotlib.transforms.Transform:
     return matplotlib.transforms.blended_transform_factory(figure.transFigure, axes.transData)
 
 
-def _two_lines(text: str, width: int) -> str:
+def two_lines(text: str, width: int) -> str:
+    """A text in at most two lines of `width` characters."""
     return "\n".join(textwrap.wrap(text, width, max_lines=2, placeholder=" \u2026"))
 
 

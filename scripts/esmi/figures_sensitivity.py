@@ -2,7 +2,6 @@
 
 import textwrap
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from esmi import figures
 
 _PANEL = 2.0  # inches
-_TICKS = np.array([0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 2, 5, 10])
+_TICKS = (0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 1, 1.05, 1.1, 1.25, 2, 5, 10)
 
 
 @figures.styled
@@ -59,9 +58,9 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
         face = figures.BLUE if clear else "white"
         axes.plot(row.shift, row.odds_ratio, "s" if clear else "o", color=figures.BLUE, markerfacecolor=face, ms=5)
     axes.set_yscale("log")
-    low, high = known["or_low"].min(initial=1) / 1.02, known["or_high"].max(initial=1) * 1.02
+    low, high = min([1, *known["or_low"]]) / 1.02, max([1, *known["or_high"]]) * 1.02
     axes.set_ylim(low, high)
-    ticks = _TICKS[(_TICKS >= low) & (_TICKS <= high)]
+    ticks = [tick for tick in _TICKS if low <= tick <= high]
     axes.set_yticks(ticks if len(ticks) > 1 else [low * 1.01, 1, high / 1.01])
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     axes.yaxis.set_minor_locator(NullLocator())

@@ -61,3 +61,18 @@ def write_csv(table: pd.DataFrame, path: str) -> None:
 def write_parquet(table: pd.DataFrame, path: str) -> None:
     """Write a table whose types must be kept."""
     table.to_parquet(path, index=False)
+
+
+def read_sets(paths: list[str], cleaned: list[str], cluster: str) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Imputed sets one after the other, with their numbers; joined to them, if there is one, the variable `cluster`.
+
+    `cleaned`: where that variable is, or no path. Only one file of sets is held at a time.
+    """
+    for path in paths:
+        sets = pd.read_parquet(path)
+        if cluster and cluster not in sets:
+            identifier = sets.columns[1]
+            clusters = pd.read_parquet(cleaned[0], columns=[identifier, cluster])
+            sets = sets.merge(clusters, on=identifier, how="left", validate="many_to_one")
+        for number, data in sets.groupby("imputation"):
+            yield number, data.reset_index(drop=True)

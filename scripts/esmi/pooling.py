@@ -1,13 +1,14 @@
-"""Pooling over imputations: Rubin's rules, degrees of freedom, joint tests, Monte Carlo error."""
+"""Pooling over imputations: Rubin's rules, degrees of freedom, fractions of missing information, Monte Carlo error."""
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.special import expit, logit
 
 from esmi.errors import ResearchError, listed
 
@@ -39,8 +40,35 @@ POOLED_COLUMNS = [
     "mcse",
     "df_method",
     "reason",
+    "fmi_low",
+    "fmi_high",
+    "std_error_mcse",
+    "statistic_mcse",
+    "df_mcse",
+    "p_value_mcse",
+    "conf_low_mcse",
+    "conf_high_mcse",
+    "odds_ratio_mcse",
+    "or_low_mcse",
+    "or_high_mcse",
+    "riv_mcse",
+    "fmi_mcse",
 ]
-TEST_COLUMNS = ["model_part", "variable", "method", "k", "F", "df1", "df2", "p_value", "riv"]
+# The statistics of single coefficients whose Monte Carlo errors are reported.
+JACKKNIFED = [
+    "estimate",
+    "std_error",
+    "statistic",
+    "df",
+    "p_value",
+    "conf_low",
+    "conf_high",
+    "odds_ratio",
+    "or_low",
+    "or_high",
+    "riv",
+    "fmi",
+]
 
 
 @dataclass(frozen=True)
@@ -69,19 +97,6 @@ class Pooled:
     conf_high: np.ndarray
 
 
-@dataclass(frozen=True)
-class JointTest:
-    """A test that k coefficients are all zero: F on df1 and df2; riv: mean relative increase in variance of the k."""
-
-    method: str
-    k: int
-    F: float
-    df1: float
-    df2: float
-    p_value: float
-    riv: float
-
-
 def rubin(
     estimates: np.ndarray,
     covariances: np.ndarray,
@@ -105,50 +120,33 @@ def rubin(
     Raises ResearchError with fewer than two imputations; ValueError on shapes that do not fit together, numbers that
     are not finite, variances or `df_complete` that are not positive, an unknown `df_method`.
     """
-    estimates, covariances = _checked(estimates, covariances)
+    estimates, covariances = checked(estimates, covariances)
     m = len(estimates)
-    estimate, ubar, b = _moments(estimates, covariances)
-    total = ubar + (1 + 1 / m) * b
-    within, between, variance = np.diag(ubar), np.diag(b), np.diag(total)
-    if (within <= 0).any():
+    estimate, ubar, b = moments(estimates, covariances)
+    if (np.diag(ubar) <= 0).any():
         raise ValueError("every coefficient needs a variance above zero")
-    riv = (1 + 1 / m) * between / within
-    lambda_ = (1 + 1 / m) * between / variance
-    df = _degrees_of_freedom(lambda_, m, df_complete, df_method)
-    std_error = np.sqrt(variance)
-    statistic = estimate / std_error
-    half_width = stats.t.ppf((1 + level) / 2, df) * std_error
-    return Pooled(
-        m=m,
-        estimate=estimate,
-        covariance=total,
-        ubar=within,
-        b=between,
-        riv=riv,
-        lambda_=lambda_,
-        fmi=(riv + 2 / (df + 3)) / (1 + riv),
-        df=df,
-        std_error=std_error,
-        statistic=statistic,
-        p_value=2 * stats.t.sf(np.abs(statistic), df),
-        conf_low=estimate - half_width,
-        conf_high=estimate + half_width,
-    )
+    one_by_one = _rules(estimate, np.diag(ubar), np.diag(b), m, df_complete, df_method, level)
+    return Pooled(m=m, covariance=ubar + (1 + 1 / m) * b, **one_by_one)
 
 
-def joint_test(estimates: np.ndarray, covariances: np.ndarray, method: str = "D1") -> JointTest:
-    """Test that k coefficients are all zero, from their `estimates` (m x k) and `covariances` (m x k x k).
+def fmi_interval(fmi: np.ndarray, m: int, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """The uncertainty of fractions of missing information estimated from `m` imputations: lower and upper limits.
 
-    To test some coefficients of a fit, give their columns of the estimates and their rows and columns of the
-    covariances. "D1": Li, Raghunathan & Rubin 1991, which takes the fraction of missing information as equal for all
-    k and the complete data as a large sample (Stata: "Equal FMI" and "Large sample").
-
-    Raises ResearchError with fewer than two imputations or a singular within-imputation covariance; ValueError on
-    shapes that do not fit together, numbers that are not finite, an unknown `method`.
+    logit(fmi) is about normal with standard deviation sqrt(2/m) [Harel 2007; von Hippel 2020, equation 6].
     """
-    if method not in JOINT_TESTS:
-        raise ValueError(f"joint test {method!r} is none of {', '.join(JOINT_TESTS)}")
-    return JOINT_TESTS[method](*_checked(estimates, covariances))
+    half_width = stats.norm.ppf((1 + level) / 2) * np.sqrt(2 / m)
+    with np.errstate(divide="ignore"):
+        return expit(logit(fmi) - half_width), expit(logit(fmi) + half_width)
+
+
+def imputations_needed(fmi: float | np.ndarray, m: int, cv: float = 0.05, level: float = 0.95) -> np.ndarray:
+    """How many imputations give standard errors with a coefficient of variation of `cv` were the data imputed anew.
+
+    ceil(1 + (u/cv)^2/2) with u the upper confidence limit of the fraction of missing information `fmi` as estimated
+    from `m` imputations [von Hippel 2020, equations 4 and 6].
+    """
+    _, upper = fmi_interval(np.asarray(fmi, dtype=float), m, level)
+    return np.ceil(1 + (upper / cv) ** 2 / 2).astype(int)
 
 
 def monte_carlo_error(
@@ -162,73 +160,71 @@ def monte_carlo_error(
 
     Raises ResearchError with fewer than two imputations, or three where `statistic` itself pools.
     """
-    estimates, covariances = _checked(estimates, covariances)
+    estimates, covariances = checked(estimates, covariances)
     m = len(estimates)
     left_out = np.array([statistic(np.delete(estimates, j, 0), np.delete(covariances, j, 0)) for j in range(m)])
     return np.sqrt((m - 1) / m * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))
 
 
-def pool_fits(fits: pd.DataFrame, df_method: DfMethod, level: float) -> pd.DataFrame:
+def jackknife(
+    estimates: np.ndarray, covariances: np.ndarray, df_complete: float | None, df_method: DfMethod, level: float
+) -> dict[str, np.ndarray]:
+    """Monte Carlo errors of everything that `rubin` says of single coefficients, by its names; arrays of length k.
+
+    What `monte_carlo_error` gives for each of them, computed for all imputations at once. NaN with two imputations,
+    of which one left out leaves nothing to pool.
+    """
+    estimates, covariances = checked(estimates, covariances)
+    m = len(estimates)
+    if m < 3:
+        return dict.fromkeys(JACKKNIFED, np.full(estimates.shape[1], np.nan))
+    within = np.diagonal(covariances, axis1=1, axis2=2)
+    centred = estimates - estimates[0]
+    mean = (centred.sum(axis=0) - centred) / (m - 1)
+    # Left out, imputation j takes (q_j - mean_(-j))^2 (m - 1)/m from the sum of squares: no difference of large sums.
+    total = ((centred - centred.mean(axis=0)) ** 2).sum(axis=0)
+    between = np.maximum(total - (centred - mean) ** 2 * (m - 1) / m, 0) / (m - 2)
+    ubar = (within.sum(axis=0) - within) / (m - 1)
+    left_out = _rules(estimates[0] + mean, ubar, between, m - 1, df_complete, df_method, level)
+    # With very few imputations an interval can be so wide that its odds ratio is infinite.
+    with np.errstate(invalid="ignore", over="ignore"):
+        left_out |= {"odds_ratio": np.exp(left_out["estimate"])}
+        left_out |= {"or_low": np.exp(left_out["conf_low"]), "or_high": np.exp(left_out["conf_high"])}
+        spread = {name: left_out[name] - left_out[name].mean(axis=0) for name in JACKKNIFED}
+        return {name: np.sqrt((m - 1) / m * (each**2).sum(axis=0)) for name, each in spread.items()}
+
+
+def pool_fits(fits: pd.DataFrame, df_method: DfMethod, level: float, allow_failed: bool = False) -> pd.DataFrame:
     """Pool every fit of one model over its imputations with Rubin's rules: a row per (model_part, fit, term).
 
     `fits`: a row per (imputation, model_part, fit, term), batches of imputations one below the other. Rows keep the
-    order of the fits and terms. Log-odds are pooled; odds ratios are their exponentials. t is the total variance and
-    mcse the Monte Carlo error of the estimate. A fit without estimates in some imputation is not pooled over the
-    others: its rows hold n, events and m, no estimates, and a reason that says in how many imputations it failed
-    and why.
+    order of the fits and terms. Log-odds are pooled; odds ratios are their exponentials. t is the total variance, mcse
+    the Monte Carlo error of the estimate, and NAME_mcse that of every other number; fmi_low and fmi_high are the limits
+    of `fmi_interval`. A fit without estimates in some imputation is not pooled over the others: its rows hold n, events
+    and m, no estimates, and a reason that says in how many imputations it failed and why. With `allow_failed` it is
+    pooled over the others, if there are two or more; m then counts these, and the reason says so.
 
     Raises ResearchError, naming all faults at once, when the imputations of a fit are not 1 to M each once with M at
     least two, or when its terms, n or events differ between imputations.
     """
-    rows = [_pooled_rows(fit, df_method, level) for fit in _by_fit(fits)]
+    rows = [_pooled_rows(fit.without_failed() if allow_failed else fit, df_method, level) for fit in by_fit(fits)]
     return pd.concat(rows, ignore_index=True)
 
 
-def joint_tests(fits: pd.DataFrame, terms_of: dict[str, list[str]]) -> pd.DataFrame:
-    """Test D1 for every variable with more than one term, in every fit that holds it: a row per (model_part, variable).
-
-    `fits` as in `pool_fits`; `terms_of`: the terms of each variable. Where a fit has no estimates in some
-    imputation the test is empty (NaN); the reason stands in the pooled table.
-
-    Raises ResearchError as `pool_fits` does, and when a fit holds some but not all terms of a variable or no fit
-    holds a variable.
-    """
-    collected = _by_fit(fits)
-    tested = {variable: terms for variable, terms in terms_of.items() if len(terms) > 1}
-    faults = [
-        f"{variable}: no fit holds any of its terms {', '.join(terms)}"
-        for variable, terms in tested.items()
-        if not any(set(terms) & set(fit.terms) for fit in collected)
-    ]
-    faults += [
-        f"{fit.label}: of the terms of {variable} it lacks {', '.join(t for t in terms if t not in fit.terms)}"
-        for fit in collected
-        for variable, terms in tested.items()
-        if set(terms) & set(fit.terms) and not set(terms) <= set(fit.terms)
-    ]
-    if faults:
-        raise listed("The fits and the variables to be tested do not agree", faults)
-    rows = [
-        {"model_part": fit.model_part, "variable": variable} | asdict(_test_of(fit, terms))
-        for fit in collected
-        for variable, terms in tested.items()
-        if set(terms) <= set(fit.terms)
-    ]
-    return pd.DataFrame(rows, columns=TEST_COLUMNS)
-
-
-def _checked(estimates: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def checked(estimates: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as arrays of numbers; raises as `rubin` does."""
     estimates, covariances = np.asarray(estimates, dtype=float), np.asarray(covariances, dtype=float)
     m, k = estimates.shape
     if covariances.shape != (m, k, k):
         raise ValueError(f"estimates {estimates.shape} and covariances {covariances.shape} do not fit together")
     if not (np.isfinite(estimates).all() and np.isfinite(covariances).all()):
         raise ValueError("estimates and covariances must be finite in every imputation")
-    _require_two(m)
+    require_two(m)
     return estimates, covariances
 
 
-def _require_two(m: int) -> None:
+def require_two(m: int) -> None:
+    """Raises ResearchError with fewer than two imputations."""
     if m < 2:
         raise ResearchError(
             f"Pooling needs at least two imputations, and there is {m}: with fewer, the variance between imputations "
@@ -236,7 +232,7 @@ def _require_two(m: int) -> None:
         )
 
 
-def _moments(estimates: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def moments(estimates: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The mean estimate, the mean covariance Ubar, and the covariance B between imputations."""
     # Measured from the first imputation, coefficients that do not vary have a variance of exactly zero.
     from_first = estimates - estimates[0]
@@ -246,6 +242,39 @@ def _moments(estimates: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray
         covariances.mean(axis=0),
         deviations.T @ deviations / (len(estimates) - 1),
     )
+
+
+def _rules(
+    estimate: np.ndarray,
+    within: np.ndarray,
+    between: np.ndarray,
+    m: int,
+    df_complete: float | None,
+    df_method: str,
+    level: float,
+) -> dict[str, np.ndarray]:
+    """Rubin's rules for single coefficients, elementwise, by the names of `Pooled`."""
+    variance = within + (1 + 1 / m) * between
+    riv = (1 + 1 / m) * between / within
+    lambda_ = (1 + 1 / m) * between / variance
+    df = _degrees_of_freedom(lambda_, m, df_complete, df_method)
+    std_error = np.sqrt(variance)
+    statistic = estimate / std_error
+    half_width = stats.t.ppf((1 + level) / 2, df) * std_error
+    return {
+        "estimate": estimate,
+        "ubar": within,
+        "b": between,
+        "riv": riv,
+        "lambda_": lambda_,
+        "fmi": (riv + 2 / (df + 3)) / (1 + riv),
+        "df": df,
+        "std_error": std_error,
+        "statistic": statistic,
+        "p_value": 2 * stats.t.sf(np.abs(statistic), df),
+        "conf_low": estimate - half_width,
+        "conf_high": estimate + half_width,
+    }
 
 
 def _degrees_of_freedom(lambda_: np.ndarray, m: int, df_complete: float | None, df_method: str) -> np.ndarray:
@@ -261,39 +290,8 @@ def _degrees_of_freedom(lambda_: np.ndarray, m: int, df_complete: float | None, 
         return 1 / reciprocal
 
 
-def _d1(estimates: np.ndarray, covariances: np.ndarray) -> JointTest:
-    m, k = estimates.shape
-    estimate, ubar, b = _moments(estimates, covariances)
-    try:
-        inverse = np.linalg.inv(ubar)
-    except np.linalg.LinAlgError:
-        raise ResearchError(
-            f"The joint test of {k} coefficients cannot be done: their covariance is singular, so that at least one "
-            "of them is determined by the others. Take a redundant variable or category out of the model."
-        ) from None
-    riv = (1 + 1 / m) * np.trace(b @ inverse) / k
-    F = estimate @ inverse @ estimate / (k * (1 + riv))
-    df2 = _d1_denominator(riv, k, m)
-    # F on k and infinitely many degrees of freedom is chi-squared on k, divided by k.
-    p_value = stats.f.sf(F, k, df2) if np.isfinite(df2) else stats.chi2.sf(k * F, k)
-    return JointTest("D1", k, float(F), float(k), float(df2), float(p_value), float(riv))
-
-
-def _d1_denominator(riv: float, k: int, m: int) -> float:
-    """Denominator degrees of freedom of D1 [Li, Raghunathan & Rubin 1991]."""
-    if riv == 0:
-        return np.inf
-    t = k * (m - 1)
-    if t > 4:
-        return 4 + (t - 4) * (1 + (1 - 2 / t) / riv) ** 2
-    return t * (1 + 1 / k) * (1 + 1 / riv) ** 2 / 2
-
-
-JOINT_TESTS: dict[str, Callable[[np.ndarray, np.ndarray], JointTest]] = {"D1": _d1}
-
-
 @dataclass(frozen=True)
-class _FitOverImputations:
+class FitOverImputations:
     """One fit in all m imputations, in their order; reasons: why there are no estimates, "" where there are."""
 
     model_part: str
@@ -308,7 +306,23 @@ class _FitOverImputations:
 
     @property
     def label(self) -> str:
+        """What the fit is called in messages."""
         return _label(self.model_part, self.name)
+
+    left_out: str = ""
+
+    def without_failed(self) -> "FitOverImputations":
+        """The fit in the imputations where it has estimates, and which were left out; itself where two are not left."""
+        fine = [not reason for reason in self.reasons]
+        if all(fine) or sum(fine) < 2:
+            return self
+        return replace(
+            self,
+            estimates=self.estimates[fine],
+            covariances=self.covariances[fine],
+            reasons=("",) * sum(fine),
+            left_out=f"pooled over {sum(fine)} of {len(fine)} imputations; {self.failure}",
+        )
 
     @property
     def failure(self) -> str:
@@ -324,7 +338,7 @@ def _label(model_part: str, name: str) -> str:
     return model_part if model_part == name else f"{model_part} fit of {name}"
 
 
-def _by_fit(fits: pd.DataFrame) -> list[_FitOverImputations]:
+def by_fit(fits: pd.DataFrame) -> list[FitOverImputations]:
     """The fits as arrays, once they are known to be complete and of one shape."""
     m = int(fits["imputation"].max())
     groups = {
@@ -334,7 +348,7 @@ def _by_fit(fits: pd.DataFrame) -> list[_FitOverImputations]:
     faults = [fault for key, rows in groups.items() for fault in _faults(_label(*key), rows, m)]
     if faults:
         raise listed("The fits cannot be pooled", faults)
-    _require_two(m)
+    require_two(m)
     return [_collected(*key, rows, m) for key, rows in groups.items()]
 
 
@@ -362,14 +376,14 @@ def _faults(label: str, rows: pd.DataFrame, m: int) -> list[str]:
     return [f"{label}: {text}{', '.join(map(str, numbers))}" for numbers, text in faults if numbers] + counts
 
 
-def _collected(model_part: str, name: str, rows: pd.DataFrame, m: int) -> _FitOverImputations:
+def _collected(model_part: str, name: str, rows: pd.DataFrame, m: int) -> FitOverImputations:
     k = len(rows) // m
     heads = rows.iloc[::k]
     converged = heads["converged"].to_numpy(dtype=bool)
     reasons = [
         "" if fine else (why or "it did not converge") for fine, why in zip(converged, heads["reason"], strict=True)
     ]
-    return _FitOverImputations(
+    return FitOverImputations(
         model_part=model_part,
         name=name,
         terms=tuple(rows["term"].iloc[:k]),
@@ -383,7 +397,7 @@ def _collected(model_part: str, name: str, rows: pd.DataFrame, m: int) -> _FitOv
     )
 
 
-def _pooled_rows(fit: _FitOverImputations, df_method: DfMethod, level: float) -> pd.DataFrame:
+def _pooled_rows(fit: FitOverImputations, df_method: DfMethod, level: float) -> pd.DataFrame:
     m = len(fit.reasons)
     numbers: dict[str, np.ndarray] = {}
     if not fit.failure:
@@ -408,6 +422,9 @@ def _pooled_rows(fit: _FitOverImputations, df_method: DfMethod, level: float) ->
             # The jackknife of a mean in closed form.
             "mcse": np.sqrt(pooled.b / m),
         }
+        errors = jackknife(fit.estimates, fit.covariances, fit.df_complete, df_method, level)
+        numbers |= {f"{name}_mcse": errors[name] for name in JACKKNIFED if name != "estimate"}
+        numbers["fmi_low"], numbers["fmi_high"] = fmi_interval(pooled.fmi, m)
     known = {
         "model_part": fit.model_part,
         "fit": fit.name,
@@ -416,14 +433,7 @@ def _pooled_rows(fit: _FitOverImputations, df_method: DfMethod, level: float) ->
         "events": fit.events,
         "m": m,
         "df_method": df_method,
-        "reason": fit.failure,
+        "reason": fit.failure or fit.left_out,
     }
     empty = dict.fromkeys(POOLED_COLUMNS, np.nan)
     return pd.DataFrame(empty | known | numbers, columns=POOLED_COLUMNS)
-
-
-def _test_of(fit: _FitOverImputations, terms: list[str]) -> JointTest:
-    if fit.failure:
-        return JointTest("D1", len(terms), np.nan, float(len(terms)), np.nan, np.nan, np.nan)
-    places = [fit.terms.index(term) for term in terms]
-    return joint_test(fit.estimates[:, places], fit.covariances[:, places][:, :, places])

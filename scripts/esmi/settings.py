@@ -1,18 +1,20 @@
-"""The decisions of one analysis, `config.yaml`, as typed and closed objects checked against the codebook."""
+"""The decisions of one analysis, `config.yaml`, as typed and closed objects."""
 
 import os
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from esmi.codebook import Codebook
-from esmi.documents import Closed, Name, nearest, parse, read_yaml
-from esmi.errors import ResearchError, listed
-from esmi.variables import NO_YES
+from esmi.documents import Closed, Name, parse, read_yaml
+from esmi.errors import ResearchError
+from esmi.variables import Code
 
 Positive = Annotated[int, Field(ge=1)]
+
+# The names of analyses that every study may have.
+MAIN, FIRTH = "main", "firth"
 
 
 class Study(Closed):
@@ -64,26 +66,110 @@ class Comparison(Closed):
         return [name for names in self.variables.values() for name in names]
 
 
+class Interaction(Closed):
+    """A term of a model: the products of two variables, whose own terms must stand in the model too."""
+
+    interaction: Annotated[list[Name], Field(min_length=2, max_length=2)]
+
+    @property
+    def variables(self) -> list[str]:
+        """The two variables."""
+        return self.interaction
+
+
+class Spline(Closed):
+    """A term of a model: a restricted cubic spline of a number; 3 to 7 knots, at Harrell's quantiles or as given."""
+
+    spline: Name
+    knots: Annotated[int, Field(ge=3, le=7)] | Annotated[list[float], Field(min_length=3, max_length=7)] = 4
+
+    @property
+    def variables(self) -> list[str]:
+        """The one variable."""
+        return [self.spline]
+
+
 class Model(Closed):
     """One logistic model: the odds of `outcome` by `terms`."""
 
     title: str
     outcome: Name
     role: Literal["primary", "secondary", "exploratory", "sensitivity"]
-    terms: list[Name] = Field(min_length=1)
+    terms: list[Name | Interaction | Spline] = Field(min_length=1)
+
+    @property
+    def variables(self) -> list[str]:
+        """The variables behind the terms, each once, in the order of the terms."""
+        named = [[term] if isinstance(term, str) else term.variables for term in self.terms]
+        return list(dict.fromkeys(name for names in named for name in names))
+
+    @property
+    def curves(self) -> dict[str, int]:
+        """The variables that have a spline, with the number of its columns: one less than its knots."""
+        splines = [term for term in self.terms if isinstance(term, Spline)]
+        return {term.spline: (term.knots if isinstance(term.knots, int) else len(term.knots)) - 1 for term in splines}
+
+    @property
+    def interactions(self) -> list[list[str]]:
+        """The pairs of variables whose products are in the model."""
+        return [term.interaction for term in self.terms if isinstance(term, Interaction)]
 
 
-class Imputation(Closed):
-    """How missing values of `variables` are imputed. Outcomes among them predict and are never filled."""
+class Imported(Closed):
+    """Imputed sets made elsewhere: the file, and what its columns and codes are called here.
 
-    engine: Literal["forest"] = "forest"
+    `number` and `id` are needed for a plain file, and known for one that Stata has `mi set` or that has R's `.imp` and
+    `.id`. `columns`: variable -> column, where the names differ; `levels`: variable -> code -> level, where the codes
+    of a category are not its level names.
+    """
+
+    file: str
+    number: str | None = None
+    id: str | None = None
+    columns: dict[Name, str] = {}
+    levels: dict[Name, dict[Code, Name]] = {}
+
+
+def term_name(term: str | Interaction | Spline) -> str:
+    """What a term is called in results: as `design.term_name`."""
+    if isinstance(term, str):
+        return term
+    return f"{term.spline} (spline)" if isinstance(term, Spline) else ":".join(term.interaction)
+
+
+Method = Literal["pmm", "logistic", "multinomial", "ordinal"]
+
+
+class Sets(Closed):
+    """How `m` imputed sets are made: the engine, and what it needs to know.
+
+    forest: boosted trees (miceforest) with `preset` stumps or, where models hold interactions, trees. chained:
+    parametric models; `methods` says which, where the one that goes by the kind of variable will not do. imported:
+    nothing is imputed here, the sets are read from `imported.file`. `outcomes`: whether missing outcomes stay missing
+    as predictors, or are filled inside the chain and deleted again (von Hippel 2007); chained can do the second only.
+    """
+
+    engine: Literal["forest", "chained", "imported"] = "forest"
     preset: Literal["stumps", "trees"] = "stumps"
     m: Annotated[int, Field(ge=2)] = 50
-    batch: Positive = 5
+    batch: Positive = 10
     iterations: Positive = 10
     donors: Positive = 5
-    # Sorted, for the order in the file means nothing.
-    variables: Annotated[list[Name], Field(min_length=2), AfterValidator(sorted)]
+    outcomes: Literal["left-missing", "filled-then-deleted"] = "filled-then-deleted"
+    methods: dict[Name, Method] = {}
+    imported: Imported | None = None
+
+    @model_validator(mode="after")
+    def _what_the_engine_can_do(self) -> "Sets":
+        if (self.engine == "imported") != (self.imported is not None):
+            raise ValueError("engine: imported and imported: (its file) belong together")
+        if self.engine == "chained" and self.outcomes == "left-missing":
+            raise ValueError(
+                "outcomes: left-missing needs engine: forest; chained models need a value of every predictor"
+            )
+        if self.methods and self.engine != "chained":
+            raise ValueError("methods are those of engine: chained")
+        return self
 
     @property
     def batches(self) -> list[str]:
@@ -92,11 +178,95 @@ class Imputation(Closed):
         return [f"{first:03d}-{min(first + self.batch - 1, self.m):03d}" for first in starts]
 
 
+class Imputation(Sets):
+    """How missing values of `variables` are imputed. Outcomes among them predict and are never handed on filled.
+
+    `passive` variables are derived from others: they are not imputed, but derived anew in every completed set. All
+    other derived variables are imputed as what they are ("just another variable").
+    """
+
+    # Sorted, for the order in the file means nothing.
+    variables: Annotated[list[Name], Field(min_length=2), AfterValidator(sorted)]
+    passive: Annotated[list[Name], AfterValidator(sorted)] = []
+
+    @property
+    def handed_on(self) -> list[str]:
+        """The variables of the imputed sets: imputed and passive ones."""
+        return [*self.variables, *self.passive]
+
+
+class Grid(Closed):
+    """Sensitivity to the missing-at-random assumption: imputed values of one variable moved by each of `shifts`.
+
+    On the scale of the score, or on the logit scale for a yes/no variable; inside the chain of the main engine.
+    """
+
+    title: str
+    variable: Name
+    shifts: Annotated[list[float], Field(min_length=1), AfterValidator(sorted)]
+    m: Annotated[int, Field(ge=2)] = 20
+
+    @model_validator(mode="after")
+    def _real_shifts(self) -> "Grid":
+        if 0 in self.shifts or len(set(self.shifts)) < len(self.shifts):
+            raise ValueError("shifts: each once, and 0 is the main analysis")
+        return self
+
+
+class Sensitivity(Closed):
+    """What stands beside the main analysis: further engines, penalised estimates, departures from missing at random."""
+
+    engines: dict[Name, Sets] = {}
+    firth: bool = True
+    delta: dict[Name, Grid] = {}
+
+
 class Inference(Closed):
-    """Confidence level of intervals, and the degrees of freedom of Rubin's rules."""
+    """How models are estimated and pooled.
+
+    `estimator`: maximum likelihood, or Firth's penalised likelihood; `cluster`: the variable by whose groups standard
+    errors are robust; `failed`: what becomes of a model without estimates in some imputed sets.
+    """
 
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     df: Literal["barnard-rubin", "large-sample"] = "barnard-rubin"
+    estimator: Literal["ml", "firth"] = "ml"
+    cluster: Name | None = None
+    failed: Literal["refuse", "leave-out"] = "refuse"
+
+
+class Rehearsal(Closed):
+    """How often the whole inference is rehearsed on data drawn from the study's own, by which engines."""
+
+    model: Name | None = None
+    replications: Positive = 20
+    batch: Positive = 5
+    m: Annotated[int, Field(ge=2)] = 5
+    engines: Annotated[list[Literal["forest", "chained"]], Field(min_length=1)] = ["forest", "chained"]
+
+    @property
+    def batches(self) -> list[str]:
+        """First and last replication of every job: more replications add batches and keep the full ones."""
+        starts = range(1, self.replications + 1, self.batch)
+        return [f"{first:04d}-{min(first + self.batch - 1, self.replications):04d}" for first in starts]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One collection of imputed sets: how it is made, and which variable is moved by how much (or "" and 0)."""
+
+    sets: Sets
+    variable: str = ""
+    shift: float = 0.0
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One way to estimate every model: from which imputed sets, and by which estimator."""
+
+    imputation: str
+    estimator: str
+    title: str
 
 
 class Settings(Closed):
@@ -110,12 +280,60 @@ class Settings(Closed):
     comparisons: dict[Name, Comparison] = {}
     models: dict[Name, Model] = Field(min_length=1)
     imputation: Imputation
+    sensitivity: Sensitivity = Sensitivity()
     inference: Inference = Inference()
+    rehearsal: Rehearsal = Rehearsal()
 
     @property
     def variables(self) -> list[str]:
         """The variables of the imputation model, sorted."""
         return self.imputation.variables
+
+    @property
+    def analysed(self) -> list[str]:
+        """The variables of all models, outcomes left out, sorted."""
+        return sorted({name for model in self.models.values() for name in model.variables})
+
+    @property
+    def interactions(self) -> list[list[str]]:
+        """The pairs of variables whose products are in any model, each once."""
+        pairs = {tuple(pair) for model in self.models.values() for pair in model.interactions}
+        return [list(pair) for pair in sorted(pairs)]
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Every collection of imputed sets of a run by its name: main, the further engines, the shifted ones."""
+        main = self.imputation
+        shifted = {
+            source: Source(main.model_copy(update={"m": grid.m}), grid.variable, shift)
+            for name, grid in self.sensitivity.delta.items()
+            for source, shift in zip(self.shifted(name), grid.shifts, strict=True)
+        }
+        return {MAIN: Source(main)} | {n: Source(s) for n, s in self.sensitivity.engines.items()} | shifted
+
+    def shifted(self, grid: str) -> list[str]:
+        """The sources of one grid of departures from missing at random, one per shift, in their order."""
+        shifts = self.sensitivity.delta[grid].shifts
+        return [f"{grid}_{'plus' if shift > 0 else 'minus'}_{abs(shift):g}" for shift in shifts]
+
+    @property
+    def analyses(self) -> dict[str, Analysis]:
+        """Every way in which the models are estimated, by its name: one per source, and Firth's beside the main one."""
+        estimator = self.inference.estimator
+        titles = {name: f"Engine {sets.engine}" for name, sets in self.sensitivity.engines.items()}
+        ways = {
+            name: Analysis(name, estimator, "Main analysis" if name == MAIN else titles.get(name, name))
+            for name in self.sources
+        }
+        # A cluster-robust variance belongs to maximum likelihood: beside it Firth's would differ in two ways at once.
+        if self.sensitivity.firth and estimator != "firth" and not self.inference.cluster:
+            ways[FIRTH] = Analysis(MAIN, "firth", "Firth's penalised likelihood")
+        return ways
+
+    @property
+    def side_by_side(self) -> list[str]:
+        """The analyses that answer the main question in another way; the shifted ones have a table of their own."""
+        return [name for name in self.analyses if name in (MAIN, FIRTH) or name in self.sensitivity.engines]
 
 
 def load(path: Path) -> Settings:
@@ -123,102 +341,26 @@ def load(path: Path) -> Settings:
     return parse(Settings, read_yaml(path), str(path))
 
 
-def check(settings: Settings, codebook: Codebook, path: Path) -> None:
-    """Hold the settings against the codebook. Raises one ResearchError with all faults."""
-    if faults := [
-        *_file_faults(settings, codebook),
-        *_name_faults(settings, codebook),
-        *_model_faults(settings, codebook),
-    ]:
-        raise listed(str(path), faults)
-
-
 def raw_path(settings: Settings, config_path: Path, file: str) -> Path:
     """Where the raw file of that name is, relative to the working directory; raises ResearchError where it is not.
 
-    For a synthetic extract it is where the workflow itself will make the file. Relative, so that a study that is moved
-    together with its results needs nothing made again; a path that the config gives as absolute stays so.
+    For a synthetic extract it is where the workflow itself will make the file.
     """
-    declared = Path(settings.extract.files[file])
     if settings.extract.synthetic:
-        return Path("results/restricted/synthetic") / declared.name
-    path = declared if declared.is_absolute() else config_path.parent / declared
+        return Path("results/restricted/synthetic") / Path(settings.extract.files[file]).name
+    return beside(config_path, settings.extract.files[file], f"extract.files.{file}")
+
+
+def beside(config_path: Path, declared: str, where: str) -> Path:
+    """Where a file that the config names at the key `where` is, relative to the working directory.
+
+    Relative, so that a study that is moved together with its results needs nothing made again; a path that the config
+    gives as absolute stays so. Raises ResearchError where there is no such file.
+    """
+    path = Path(declared) if Path(declared).is_absolute() else config_path.parent / declared
     if not path.is_file():
         raise ResearchError(
-            f"{config_path}: extract.files.{file}: there is no file '{declared}'. "
+            f"{config_path}: {where}: there is no file '{declared}'. "
             "Paths are relative to the folder of the config file"
         )
-    return path if declared.is_absolute() else Path(os.path.relpath(path))
-
-
-def _file_faults(settings: Settings, codebook: Codebook) -> Iterator[str]:
-    files = settings.extract.files
-    if (spine := settings.extract.spine) not in files:
-        yield f"extract.spine: '{spine}' is not one of the files{nearest(spine, files)}"
-    for name in sorted(files.keys() - codebook.files.keys()):
-        yield f"extract.files.{name}: the codebook describes no file '{name}'{nearest(name, codebook.files)}"
-    for name in sorted(codebook.files.keys() - files.keys()):
-        yield f"extract.files: the codebook describes the file '{name}', and no path is given for it"
-
-
-def _name_faults(settings: Settings, codebook: Codebook) -> Iterator[str]:
-    def unknown(where: str, names: list[str]) -> Iterator[str]:
-        for name in names:
-            if name not in codebook.variables:
-                yield f"{where}: '{name}' is not a variable of the codebook{nearest(name, codebook.variables)}"
-
-    def twice(where: str, names: list[str]) -> Iterator[str]:
-        for name in sorted({n for n in names if names.count(n) > 1}):
-            yield f"{where}: '{name}' stands there more than once"
-
-    for number, step in enumerate(settings.population, start=1):
-        where = f"population.entry {number}"
-        yield from unknown(where, [step.variable])
-        if step.levels and step.variable in codebook.variables:
-            levels = codebook.variables[step.variable].level_labels
-            if not levels:
-                yield f"{where}: '{step.variable}' is a number and has no levels; only known: true can be said of it"
-            for level in step.levels if levels else []:
-                if level not in levels:
-                    yield f"{where}: '{level}' is not a level of {step.variable}{nearest(level, levels)}"
-    yield from unknown("outcomes", settings.outcomes)
-    yield from twice("outcomes", settings.outcomes)
-    for name in settings.outcomes:
-        if name in codebook.variables and codebook.variables[name].derived_levels != list(NO_YES):
-            yield f"outcomes: '{name}' is not a yes/no variable"
-    for name, comparison in settings.comparisons.items():
-        yield from unknown(f"comparisons.{name}.by", [comparison.by])
-        yield from unknown(f"comparisons.{name}.variables", comparison.names)
-        yield from twice(f"comparisons.{name}.variables", comparison.names)
-        if comparison.by in codebook.variables and codebook.variables[comparison.by].kind != "binary":
-            yield f"comparisons.{name}.by: '{comparison.by}' does not have two levels"
-        if comparison.by in comparison.names:
-            yield f"comparisons.{name}.variables: '{comparison.by}' is what the groups are made by"
-    for name, model in settings.models.items():
-        yield from unknown(f"models.{name}.terms", model.terms)
-        yield from twice(f"models.{name}.terms", model.terms)
-    yield from unknown("imputation.variables", settings.imputation.variables)
-    yield from twice("imputation.variables", settings.imputation.variables)
-
-
-def _model_faults(settings: Settings, codebook: Codebook) -> Iterator[str]:
-    for name, model in settings.models.items():
-        if model.outcome not in settings.outcomes:
-            yield (
-                f"models.{name}.outcome: '{model.outcome}' is not among the outcomes"
-                f"{nearest(model.outcome, settings.outcomes)}"
-            )
-        for term in model.terms:
-            if term == model.outcome:
-                yield f"models.{name}.terms: '{term}' is the outcome of this model"
-            elif term in settings.outcomes:
-                yield (
-                    f"models.{name}.terms: '{term}' is among the outcomes, which are never imputed, "
-                    "and a term must be: take it out of the one or the other"
-                )
-        for term in [model.outcome, *model.terms]:
-            if term in codebook.variables and term not in settings.imputation.variables:
-                yield (
-                    f"models.{name}: '{term}' is not in imputation.variables. An imputation model that leaves out a "
-                    "variable of the analysis biases its effect towards nothing: add it there"
-                )
+    return path if Path(declared).is_absolute() else Path(os.path.relpath(path))

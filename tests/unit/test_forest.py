@@ -1,23 +1,20 @@
-"""Imputation with the repaired miceforest kernel: the repairs, what fixes the draws, what is returned, faults."""
+"""Imputation with boosted trees: rare levels, donors, what fixes the draws, what is returned, faults."""
 
 import hashlib
 import importlib.metadata
 import importlib.util
-import inspect
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from lightgbm.basic import _ConfigAliases
-from miceforest import ImputationKernel
 
 from esmi.errors import ResearchError
-from esmi.imputation import forest, seeds
+from esmi.imputation import forest, kernel, seeds
 
 LEVELS = ["none", "one", "two", "many"]
 SETTINGS = {"never_filled": ["outcome"], "preset": "stumps", "iterations": 2, "donors": 5, "seed": 20, "imputation": 1}
@@ -55,87 +52,6 @@ def digest(*tables):
     return hashlib.sha256("".join(table.to_csv() for table in tables).encode()).hexdigest()
 
 
-def kernel_of(kernel_class, data, seed=1):
-    return kernel_class(data, num_datasets=1, save_all_iterations_data=False, random_state=seed)
-
-
-def without(repair):
-    """The repaired kernel with one repair taken back, so that each property is seen to hang on its own repair."""
-    stock = inspect.getattr_static(ImputationKernel, repair)
-    return type("PartlyRepairedKernel", (forest.RepairedKernel,), {repair: stock})
-
-
-# The three repairs: each property must fail on the stock class and on the class that lacks this repair alone.
-
-
-def draws_use_each_other(kernel_class):
-    """Two variables with r = .80, missing together in 30% of rows, keep most of it in those rows (R mice: .82)."""
-    generator = np.random.default_rng(8)
-    first = generator.normal(size=800)
-    data = pd.DataFrame({"first": first, "second": 0.8 * first + 0.6 * generator.normal(size=800)})
-    missing = np.arange(800) < 240
-    data[missing] = np.nan
-    kernel = kernel_of(kernel_class, data)
-    kernel.mice(4, **forest.PRESETS["stumps"])
-    return kernel.complete_data(0)[missing].corr().iloc[0, 1] > 0.6
-
-
-def late_rows_are_used(kernel_class):
-    """The donors that suit the missing rows are in rows 256 and after; no missing row is after 255."""
-    data = pd.DataFrame({"value": np.zeros(279), "group": np.zeros(279)})
-    data.loc[256:] = [10.0, 1.0]
-    data.loc[:29] = [np.nan, 1.0]
-    kernel = kernel_of(kernel_class, data)
-    kernel.mice(1, **forest.PRESETS["stumps"])
-    return (kernel.complete_data(0).loc[:29, "value"] == 10).all()
-
-
-def means_vary_as_from_a_sample(kernel_class):
-    """40 observed, 400 missing: the mean of the imputed values should vary with about the variance of a mean of 40.
-
-    Drawing at random from the same 40 values gives a tenth of it.
-    """
-    generator = np.random.default_rng(5)
-    data = pd.DataFrame({"value": generator.normal(size=440), "noise": generator.normal(size=440)})
-    data.loc[generator.permutation(440)[:400], "value"] = np.nan
-    means = []
-    for seed in range(20):
-        kernel = kernel_of(kernel_class, data, seed)
-        kernel.mice(1, **forest.PRESETS["stumps"])
-        means.append(kernel.complete_data(0)["value"][data["value"].isna()].mean())
-    return np.var(means, ddof=1) > 0.5 * data["value"].var() / 40
-
-
-def training_rows_are_a_bootstrap(kernel_class):
-    """As many as are observed, about 63% of them different, other rows for another seed, the same for the same seed."""
-    data = pd.DataFrame({"value": np.arange(300.0), "other": np.zeros(300)})
-    data.loc[:99, "value"] = np.nan
-    kernel = kernel_of(kernel_class, data)
-    one, again, two = (kernel._get_nonmissing_subset_index("value", seed) for seed in (1, 1, 2))
-    return (
-        one.size == 200
-        and 0.55 < np.unique(one).size / 200 < 0.72
-        and one.min() >= 100
-        and np.array_equal(one, again)
-        and not np.array_equal(one, two)
-    )
-
-
-@pytest.mark.parametrize(
-    ("holds", "repair"),
-    [
-        (draws_use_each_other, "__setitem__"),
-        (late_rows_are_used, "_get_nonmissing_index"),
-        (means_vary_as_from_a_sample, "_get_nonmissing_subset_index"),
-        (training_rows_are_a_bootstrap, "_get_nonmissing_subset_index"),
-    ],
-)
-def test_each_repair_is_needed_and_works(holds, repair):
-    assert not holds(ImputationKernel)
-    assert not holds(without(repair))
-    assert holds(forest.RepairedKernel)
-
-
 # Rare levels
 
 
@@ -150,25 +66,19 @@ def rare_binary(rows=279, events=4, seed=0):
     return data
 
 
-def test_a_binary_variable_with_four_events_is_imputed_and_stays_rare():
+@pytest.mark.parametrize("events", [3, 4])
+def test_a_binary_variable_with_few_events_is_imputed_and_stays_rare(events):
     shares = []
     for imputation in range(20):
-        completed, trace = impute(rare_binary(seed=imputation), never_filled=[], ordinal=[], imputation=imputation)
+        data = rare_binary(events=events, seed=imputation)
+        completed, trace = impute(data, never_filled=[], ordinal=[], imputation=imputation)
         assert completed["rare"].notna().all()
         assert np.isfinite(trace["value"]).all()
         shares.append((completed["rare"].iloc[219:] == "yes").mean())
-    # The observed share is 4 in 219, .018. Over 300 such runs the imputed share is half of it on average, .083 at most.
+    # The observed share is .014 or .018. With 4 events, over 300 such runs, the imputed share is half of it on average,
+    # .083 at most.
     assert max(shares) < 0.15
-    assert 0 < np.mean(shares) / (4 / 219) < 2
-
-
-def test_every_observed_level_is_in_every_bootstrap_sample():
-    data = rare_binary(rows=80, events=1)
-    kernel = kernel_of(forest.RepairedKernel, forest._encoded(data, []))
-    for seed in range(50):
-        drawn = kernel._get_nonmissing_subset_index("rare", seed)
-        assert data.loc[drawn, "rare"].nunique() == 2
-        assert drawn.size == 20
+    assert 0 < np.mean(shares) / (events / 219) < 2
 
 
 def test_levels_too_rare_for_any_bootstrap_sample_are_a_research_error():
@@ -178,6 +88,16 @@ def test_levels_too_rare_for_any_bootstrap_sample_are_a_research_error():
         impute(data, never_filled=[], ordinal=[])
 
 
+def test_a_binary_variable_that_another_predicts_perfectly_is_imputed_as_predicted():
+    data = study()
+    data["copy"] = data["complete"].gt(0).astype(float)
+    data["told"] = pd.Categorical.from_codes(data["copy"].astype(int), ["no", "yes"], ordered=True)
+    data["told"] = data["told"].where(data.index >= 40)
+    completed, trace = impute(data)
+    assert list(completed["told"] == "yes") == list(data["copy"] == 1)
+    assert np.isfinite(trace["value"]).all()
+
+
 def test_probabilities_of_one_do_not_stop_the_search_for_donors():
     # 150 observed events in 100,000 rows, told perfectly by another variable. Within one leaf the first Newton step is
     # 0.1 / 0.0015 = 67 on the log-odds scale; beyond 37 a probability is 1 in double precision.
@@ -185,13 +105,44 @@ def test_probabilities_of_one_do_not_stop_the_search_for_donors():
     sign[:160] = 1.0
     data = pd.DataFrame({"sign": sign, "rare": pd.Categorical.from_codes(sign.astype(int), ["no", "yes"])})
     data.loc[150:200, "rare"] = np.nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        with pytest.raises(ValueError, match="finite"):
-            kernel_of(without("_mean_match_nearest_neighbors"), data).mice(1, **forest.PRESETS["stumps"])
-        completed, _ = impute(data, never_filled=[], ordinal=[], iterations=1)
+    completed, _ = impute(data, never_filled=[], ordinal=[], iterations=1)
     assert (completed.loc[150:159, "rare"] == "yes").all()
     assert (completed.loc[160:200, "rare"] == "no").all()
+
+
+# Donors
+
+
+def test_the_variance_between_imputations_is_that_of_the_bootstrap_with_one_binary_predictor():
+    # All rows with one value of the predictor have one prediction. In each half, 50 values are drawn from 100 that were
+    # observed: by the approximate Bayesian bootstrap (Rubin & Schenker 1986) the mean of the draws has the variance
+    # s2 ((1 - 1/100) / 50 + 1/100). With the same five donors for all rows it is six to nine times that.
+    generator = np.random.default_rng(1)
+    half = np.arange(300) % 2
+    data = pd.DataFrame({"half": pd.Categorical.from_codes(half, ["no", "yes"]), "score": generator.normal(size=300)})
+    data.loc[:99, "score"] = np.nan
+    settings = {"never_filled": [], "ordinal": [], "iterations": 1}
+    means = [
+        impute(data, imputation=number, **settings)[0][:100].groupby("half", observed=True)["score"].mean()
+        for number in range(150)
+    ]
+    observed = data[100:].groupby("half", observed=True)["score"].var(ddof=0)
+    expected = observed * ((1 - 1 / 100) / 50 + 1 / 100)
+    # The ratio has a standard error of .115 in each half.
+    assert (pd.DataFrame(means).var() / expected).between(0.6, 1.45).all()
+
+
+def test_each_of_the_nearest_donors_is_taken_equally_often_and_equals_at_random():
+    of_observed = np.array([[0.0], [1.0], [1.0], [1.0], [1.0], [9.0]])
+    chosen = forest.matched_donors(np.zeros((30_000, 1)), of_observed, 3, np.random.RandomState(1))
+    shares = np.bincount(chosen, minlength=6) / 30_000
+    assert shares == pytest.approx([1 / 3, 1 / 6, 1 / 6, 1 / 6, 1 / 6, 0], abs=0.01)
+
+
+def test_infinite_log_odds_are_matched_with_the_extreme():
+    of_observed = np.array([[-np.inf], [0.0], [np.inf]], dtype="float16")
+    of_missing = np.array([[np.inf], [-np.inf], [3.0]], dtype="float16")
+    assert list(forest.matched_donors(of_missing, of_observed, 1, np.random.RandomState(1))) == [2, 0, 1]
 
 
 # What may and what may not change the result
@@ -225,28 +176,19 @@ def test_the_order_of_columns_has_no_effect():
 def test_variables_are_visited_by_missing_count_then_name(monkeypatch):
     visited = []
 
-    class RecordingKernel(forest.RepairedKernel):
-        def __setitem__(self, key, draws):
-            visited.append(key[:2])
-            super().__setitem__(key, draws)
+    def recording(values, target, *others):
+        visited.append(target.name)
+        return drawn(values, target, *others)
 
-    monkeypatch.setattr(forest, "RepairedKernel", RecordingKernel)
+    drawn = forest._drawn
+    monkeypatch.setattr(forest, "_drawn", recording)
     names = [f"v{number:02d}" for number in range(24)]
     data = pd.DataFrame(np.random.default_rng(1).normal(size=(40, 25)), columns=[*names, "outcome"])
     data.loc[0, "outcome"] = np.nan
     data.loc[:3, names] = np.nan
     data.loc[4, names[:12]] = np.nan
     impute(data[data.columns[::-1]], ordinal=[], iterations=1)
-    assert [name for name, iteration in visited if iteration == 1] == names[12:] + names[:12]
-
-
-def test_one_run_of_all_iterations_equals_runs_of_one_iteration():
-    data = forest._encoded(study(), ["ordinal"])
-    at_once, step_by_step = kernel_of(forest.RepairedKernel, data), kernel_of(forest.RepairedKernel, data)
-    at_once.mice(3, **forest.PRESETS["trees"])
-    for _ in range(3):
-        step_by_step.mice(1, **forest.PRESETS["trees"])
-    pd.testing.assert_frame_equal(at_once.complete_data(0), step_by_step.complete_data(0))
+    assert visited == names[12:] + names[:12]
 
 
 # What is returned
@@ -321,7 +263,7 @@ def test_the_trace_summarises_the_imputed_values_alone():
 
 def test_unobserved_levels_are_kept_as_levels_and_never_drawn():
     data = study()
-    data["nominal"] = data["nominal"].cat.add_categories("unused")
+    data["nominal"] = data["nominal"].cat.set_categories(["unused", *"dbca"], ordered=True)
     data["ordinal"] = data["ordinal"].cat.set_categories(["below", *LEVELS], ordered=True)
     assert list(forest._encoded(data, ["ordinal"])["nominal"].cat.categories) == list("dbca")
     completed, trace = impute(data)
@@ -346,6 +288,46 @@ def test_a_complete_variable_with_a_single_level_is_kept():
     pd.testing.assert_frame_equal(completed[["constant", "single"]], data[["constant", "single"]])
 
 
+# Outcomes inside the chain
+
+
+def test_outcomes_filled_in_the_chain_are_missing_again_and_not_in_the_trace():
+    data = study()
+    completed, trace = impute(data, outcomes="filled-then-deleted")
+    pd.testing.assert_series_equal(completed["outcome"], data["outcome"])
+    assert completed.drop(columns="outcome").notna().all(axis=None)
+    assert set(trace["variable"]) == {"score", "age", "binary", "nominal", "ordinal"}
+    left, _ = impute(data, outcomes="left-missing")
+    assert not completed.equals(left)
+
+
+def test_outcomes_filled_in_the_chain_predict_with_their_fills():
+    generator = np.random.default_rng(2)
+    codes = generator.integers(0, 2, 400)
+    data = pd.DataFrame({"outcome": pd.Categorical.from_codes(codes, ["no", "yes"]), "score": 10.0 * codes})
+    data["score"] += generator.normal(size=400)
+    data.loc[:99] = np.nan
+    *_, draws = forest._chained_draws(forest._encoded(data, []), ["outcome", "score"], "stumps", 4, 5, 1, {})
+    filled = draws["outcome"] == 1
+    assert draws["score"][filled].mean() - draws["score"][~filled].mean() > 8
+
+
+def test_an_outcome_with_one_observed_value_stays_missing_inside_the_chain():
+    data = study()
+    data["outcome"] = data["outcome"].where(data["outcome"] == "no")
+    completed, _ = impute(data, outcomes="filled-then-deleted")
+    pd.testing.assert_frame_equal(completed, impute(data, outcomes="left-missing")[0])
+
+
+def test_an_outcome_that_is_filled_needs_as_many_observed_values_as_donors():
+    data = study()
+    data["outcome"] = data["outcome"].where(data["outcome"].notna().cumsum() <= 4)
+    assert data["outcome"].nunique() == 2
+    impute(data, outcomes="left-missing", iterations=1)
+    with pytest.raises(ResearchError, match=r"outcome: only 4 values are observed, fewer than the 5 donors"):
+        impute(data, outcomes="filled-then-deleted")
+
+
 # Faults
 
 
@@ -354,6 +336,7 @@ def test_a_complete_variable_with_a_single_level_is_kept():
     [
         (lambda data: data.assign(score=np.nan), {}, r"score: all 150 values are missing"),
         (lambda data: data.assign(score=data["score"] * 0), {}, r"score: \d+ values are missing .* all the same"),
+        (lambda data: data.assign(binary=data["binary"].where(data["binary"] == "no")), {}, r"binary: .* all the same"),
         (lambda data: data.assign(score=data["score"].where(data.index < 4)), {}, r"score: only \d values .* 5 donors"),
         (lambda data: data.assign(score=data["score"] / 0), {}, r"score: \d+ values are infinite"),
         (lambda data: data.rename(columns={"score": "score [raw]"}), {}, r"score \[raw\]: the name"),
@@ -388,11 +371,11 @@ def test_the_smallest_number_of_donors_that_is_allowed_works():
     assert completed["score"].notna().all()
 
 
-@pytest.mark.parametrize("library", ["miceforest", "lightgbm"])
-def test_another_version_of_the_libraries_is_refused(monkeypatch, library):
+@pytest.mark.parametrize(("module", "library"), [(forest, "lightgbm"), (kernel, "miceforest")])
+def test_another_version_of_the_libraries_is_refused(monkeypatch, module, library):
     real = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9" if name == library else real(name))
-    spec = importlib.util.spec_from_file_location("forest_again", forest.__file__)
+    spec = importlib.util.spec_from_file_location("module_again", module.__file__)
     with pytest.raises(ResearchError, match=rf"{library} 9.9 is installed"):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 

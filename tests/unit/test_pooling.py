@@ -6,7 +6,17 @@ import pytest
 from scipy import stats
 
 from esmi.errors import ResearchError
-from esmi.pooling import POOLED_COLUMNS, TEST_COLUMNS, joint_test, joint_tests, monte_carlo_error, pool_fits, rubin
+from esmi.joint_tests import TEST_COLUMNS, joint_test, joint_tests
+from esmi.pooling import (
+    JACKKNIFED,
+    POOLED_COLUMNS,
+    fmi_interval,
+    imputations_needed,
+    jackknife,
+    monte_carlo_error,
+    pool_fits,
+    rubin,
+)
 
 # One coefficient, three imputations: mean 2, Ubar 4, B 1, (1 + 1/3) B = 4/3, T = 16/3, riv 1/3, lambda 1/4.
 ESTIMATES = np.array([[1.0], [2.0], [3.0]])
@@ -281,7 +291,8 @@ def test_a_fit_that_fails_in_some_imputation_is_reported_and_not_pooled(fits):
     assert rest[numbers].notna().all(axis=None)
     assert set(rest["reason"]) == {""}
 
-    tests = joint_tests(mixed, {"ethnicity": TERMS[1:3]}).set_index("model_part")
+    tests = joint_tests(mixed, {"ethnicity": TERMS[1:3]})
+    tests = tests[(tests["variable"] == "ethnicity") & tests["preferred"]].set_index("model_part")
     assert tests.loc["adjusted", ["F", "df2", "p_value", "riv"]].isna().all()
     assert tests.loc["adjusted", "k"] == 2
     assert tests.loc["unadjusted", ["F", "df2", "p_value", "riv"]].notna().all()
@@ -337,10 +348,15 @@ def test_all_faults_are_named_at_once():
 def test_joint_tests_of_variables_with_several_terms(fits):
     tests = joint_tests(fits, {"ethnicity": TERMS[1:3], "age": ["age"]})
     assert list(tests.columns) == TEST_COLUMNS
-    assert tests[["model_part", "variable", "method", "k", "df1"]].to_numpy().tolist() == [
-        ["unadjusted", "ethnicity", "D1", 2, 2],
-        ["adjusted", "ethnicity", "D1", 2, 2],
+    assert tests[["model_part", "variable", "method", "k", "df1", "preferred"]].to_numpy().tolist() == [
+        ["unadjusted", "ethnicity", "D1", 2, 2, True],
+        ["unadjusted", "ethnicity", "D2", 2, 2, False],
+        ["adjusted", "ethnicity", "D1", 2, 2, True],
+        ["adjusted", "ethnicity", "D2", 2, 2, False],
+        ["adjusted", "(all)", "D1", 3, 3, True],
+        ["adjusted", "(all)", "D2", 3, 3, False],
     ]
+    tests = tests[(tests["variable"] == "ethnicity") & tests["preferred"]]
     # Estimates (1, 2) shifted together by -1, 0, 1: B holds 1 everywhere, Ubar = 4 I, r = (4/3) * (2/4)/2 = 1/3.
     assert tests["riv"].to_numpy() == pytest.approx(1 / 3)
     assert tests["F"].to_numpy() == pytest.approx((5 / 4) / (2 * 4 / 3))
@@ -356,10 +372,68 @@ def test_joint_tests_use_the_covariances_of_their_own_terms():
     assert tests["F"].iloc[0] == pytest.approx(0.7)
 
 
-def test_without_categorical_variables_there_are_no_tests(fits):
+def test_without_categorical_variables_only_the_whole_model_is_tested(fits):
     tests = joint_tests(fits, {"age": ["age"]})
     assert list(tests.columns) == TEST_COLUMNS
-    assert tests.empty
+    assert set(tests["variable"]) == {"(all)"}
+    assert set(tests["model_part"]) == {"adjusted"}
+
+
+def test_failed_imputations_are_left_out_where_that_is_allowed():
+    four = stacked(*[one_fit(m, estimate=np.arange(4.0) + m**2) for m in (1, 2, 3)], failed(4, "separation"))
+    table = pool_fits(four, "barnard-rubin", 0.95, allow_failed=True)
+    without = pool_fits(four[four["imputation"] < 4], "barnard-rubin", 0.95)
+    same = [name for name in POOLED_COLUMNS if name != "reason"]
+    pd.testing.assert_frame_equal(table[same], without[same])
+    assert set(table["m"]) == {3}
+    assert set(table["reason"]) == {
+        "pooled over 3 of 4 imputations; no estimates in 1 of 4 imputations (in 1: separation)"
+    }
+    tests = joint_tests(four, {"ethnicity": TERMS[1:3]}, allow_failed=True)
+    assert tests["F"].notna().all()
+
+
+def test_one_imputation_that_is_left_is_not_pooled():
+    two = stacked(one_fit(1), failed(2, "separation"))
+    table = pool_fits(two, "barnard-rubin", 0.95, allow_failed=True)
+    assert table["estimate"].isna().all()
+    assert set(table["reason"]) == {"no estimates in 1 of 2 imputations (in 1: separation)"}
+
+
+@pytest.mark.parametrize(("df_complete", "df_method"), [(40.0, "barnard-rubin"), (None, "large-sample")])
+def test_the_jackknife_of_every_number_is_that_of_one_number_at_a_time(df_complete, df_method):
+    generator = np.random.default_rng(3)
+    estimates = generator.normal(1, 0.3, size=(7, 2))
+    covariances = np.array([np.diag(row) for row in generator.uniform(0.1, 0.3, size=(7, 2))])
+    errors = jackknife(estimates, covariances, df_complete, df_method, 0.9)
+    for name in set(JACKKNIFED) - {"odds_ratio", "or_low", "or_high"}:
+
+        def statistic(q, u, name=name):
+            return getattr(rubin(q, u, df_complete, df_method, 0.9), name)
+
+        assert errors[name] == pytest.approx(monte_carlo_error(statistic, estimates, covariances), rel=1e-9), name
+
+    def upper(q, u):
+        return np.exp(rubin(q, u, df_complete, df_method, 0.9).conf_high)
+
+    assert errors["or_high"] == pytest.approx(monte_carlo_error(upper, estimates, covariances), rel=1e-9)
+
+
+def test_two_imputations_have_no_jackknife():
+    errors = jackknife(np.ones((2, 1)), np.ones((2, 1, 1)), None, "large-sample", 0.95)
+    assert np.isnan(errors["estimate"]).all()
+
+
+# von Hippel 2020 (Sociological Methods & Research 49): a pilot of 20 imputations, coefficient of variation 5%.
+@pytest.mark.parametrize(("fmi", "needed"), [(0.1, 7), (0.2, 22), (0.3, 41), (0.5, 86)])
+def test_how_many_imputations(fmi, needed):
+    assert imputations_needed(fmi, 20) == needed
+
+
+def test_the_fraction_of_missing_information_lies_in_its_interval():
+    low, high = fmi_interval(np.array([0.0, 0.3]), 20)
+    assert low[0] == high[0] == 0
+    assert 0 < low[1] < 0.3 < high[1] < 1
 
 
 def test_variables_that_the_fits_do_not_hold(fits):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from esmi import codebook, settings
+from esmi import codebook, consistency, settings
 from esmi.errors import ResearchError
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def load(folder, document):
 
 def faults_of(folder, book, **changes):
     with pytest.raises(ResearchError) as raised:
-        settings.check(load(folder, config(**changes)), book, folder / "config.yaml")
+        consistency.check(load(folder, config(**changes)), book, folder / "config.yaml")
     title, *lines = str(raised.value).splitlines()
     assert title == f"{folder / 'config.yaml'}: {len(lines)} fault{'s' * (len(lines) > 1)}"
     return [line.removeprefix("  - ") for line in lines]
@@ -73,7 +73,7 @@ def faults_of(folder, book, **changes):
 )
 def test_the_shipped_studies_are_sound(path):
     study = settings.load(ROOT / path)
-    settings.check(study, codebook.load((ROOT / path).parent / study.codebook), ROOT / path)
+    consistency.check(study, codebook.load((ROOT / path).parent / study.codebook), ROOT / path)
 
 
 def test_both_configs_of_the_second_study_are_there():
@@ -85,11 +85,11 @@ def test_both_configs_of_the_second_study_are_there():
 
 def test_a_sound_config_and_its_defaults(tmp_path, book):
     study = load(tmp_path, config())
-    settings.check(study, book, tmp_path / "config.yaml")
+    consistency.check(study, book, tmp_path / "config.yaml")
     assert study.variables == ["age", "disorder", "nation"]
     assert study.comparisons["one"].names == ["age", "group", "nation"]
     assert study.population[0].levels == ["england"]
-    assert (study.imputation.m, study.imputation.batch, study.inference.level) == (50, 5, 0.95)
+    assert (study.imputation.m, study.imputation.batch, study.inference.level) == (50, 10, 0.95)
 
 
 @pytest.mark.parametrize(

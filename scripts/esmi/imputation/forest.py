@@ -1,27 +1,32 @@
-"""Multiple imputation by chained equations with gradient-boosted trees (miceforest), made approximately proper.
+"""Multiple imputation by chained equations with gradient-boosted trees (as miceforest 6.0.5), approximately proper.
 
 The conditional models are LightGBM ensembles; values are drawn by predictive mean matching (Little 1988; van Buuren,
-Flexible Imputation of Missing Data, 2nd ed. 2018, section 3.4). The library is used with three repairs, see
-`RepairedKernel`, and with the two sets of parameters that gave valid intervals in simulation, see `PRESETS`.
+Flexible Imputation of Missing Data, 2nd ed. 2018, section 3.4). The algorithm is that of the library miceforest with
+the repairs of `esmi.imputation.kernel`, on arrays instead of data frames: the same draws to the last bit, in a fraction
+of the time. The parameters of `PRESETS` gave valid intervals in simulation.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from miceforest import ImputationKernel
+from lightgbm import Booster, Dataset
+from scipy.spatial import KDTree
 
 from esmi.errors import ResearchError, listed
+from esmi.imputation import contract
+from esmi.imputation.delta import Delta, scale_faults, shift_levels, shift_scores
 from esmi.imputation.seeds import imputation_seed
 
-# The repairs override private methods, and every draw depends on both libraries: no other version will do.
-for _library, _required in {"miceforest": "6.0.5", "lightgbm": "4.6.0"}.items():
-    if version(_library) != _required:
-        raise ResearchError(
-            f"{_library} {version(_library)} is installed, but the imputation was repaired and checked with version "
-            f"{_required} only: install {_library}=={_required}"
-        )
+# Every draw depends on the library, and a method of it that is not public is called: no other version will do.
+if version("lightgbm") != "4.6.0":
+    raise ResearchError(
+        f"lightgbm {version('lightgbm')} is installed, but the imputation was checked with version 4.6.0 only: install"
+        " lightgbm==4.6.0"
+    )
 
 _COMMON = {
     "boosting": "gbdt",
@@ -35,6 +40,7 @@ _COMMON = {
     "num_threads": 1,
     "deterministic": True,
     "force_col_wise": True,
+    "verbosity": -1,
 }
 
 # LightGBM parameters. "stumps" fits additive main effects, "trees" (4 leaves) also interactions of two variables.
@@ -43,80 +49,23 @@ PRESETS: dict[str, dict[str, str | int | float | bool]] = {
     "trees": {**_COMMON, "num_iterations": 40, "num_leaves": 4, "bagging_fraction": 0.632},
 }
 
-# LightGBM stores its models as JSON-like text, in which these characters and white space are not allowed in names.
-_FORBIDDEN_IN_NAMES = set('[]{},:"')
-
 _MOST_RESAMPLES = 1000
 
 
-class RepairedKernel(ImputationKernel):
-    """The kernel of miceforest 6.0.5 with sequential updating, all observed rows in use, and a bootstrap per model.
+@dataclass(frozen=True)
+class _Target:
+    """An incomplete variable in the matrix of the encoded data: its column, its rows, what its model is made of."""
 
-    With these the chain is a Gibbs-like sampler (each variable given the newest draws of all others) and the
-    imputations are approximately proper: the bootstrap stands for the draw of the parameters (Rubin 1987, p. 124;
-    van Buuren 2018, section 3.2.2).
-    """
-
-    def __setitem__(self, key: tuple[str, int, int], draws: pd.Series) -> None:
-        """Store the draws of (variable, iteration, dataset) and use them at once.
-
-        The stock kernel puts a draw into the working data only when the next iteration starts, so variables missing
-        in the same rows would be imputed given each other's values of the previous iteration, all but independently.
-        """
-        super().__setitem__(key, draws)
-        variable, iteration, _ = key
-        # The random fill (iteration 0) is drawn while observed values are still being read from the working data.
-        if iteration > 0:
-            self.working_data.loc[self.na_where[variable], variable] = draws
-
-    def _get_nonmissing_index(self, variable: str) -> np.ndarray:
-        # The stock kernel counts rows in the smallest integer type that holds the last missing row: with that row at
-        # 255 or before, rows from 256 on would neither train a model nor donate a value.
-        observed = np.ones(self.shape[0], dtype=bool)
-        observed[self.na_where[variable]] = False
-        return np.flatnonzero(observed)
-
-    def _get_nonmissing_subset_index(self, variable: str, seed: int) -> np.ndarray:
-        # Training rows and donors are a bootstrap sample of the observed rows, or the imputations would all treat one
-        # fitted model as the truth. The model's own seed makes it, so that the same rows can be had again.
-        # RandomState, because its stream never changes between versions of NumPy.
-        generator = np.random.RandomState(seed)
-        rows = self._get_nonmissing_index(variable)
-        values = self.working_data[variable].iloc[rows]
-        if values.dtype.name != "category":
-            return rows[generator.randint(rows.size, size=rows.size)]
-        # A classifier that has not seen a level gives it a probability of 0, whose log-odds are infinite. So a sample
-        # that lacks an observed level is drawn again: the bootstrap given that every observed level is there.
-        codes = values.cat.codes.to_numpy()
-        levels = np.unique(codes).size
-        for _ in range(_MOST_RESAMPLES):
-            drawn = generator.randint(rows.size, size=rows.size)
-            if np.unique(codes[drawn]).size == levels:
-                return rows[drawn]
-        raise ResearchError(
-            f"{variable}: its levels are too rare to be imputed: none of {_MOST_RESAMPLES} bootstrap samples of its "
-            f"{rows.size} observed values held all {levels} levels. Merge its rare levels"
-        )
-
-    @staticmethod
-    def _mean_match_nearest_neighbors(
-        mean_match_candidates: int,
-        bachelor_preds: pd.DataFrame,
-        candidate_preds: pd.DataFrame,
-        candidate_values: pd.Series,
-        random_state: np.random.RandomState,
-        hashed_seeds: np.ndarray | None = None,
-    ) -> pd.Series:
-        # A rare level that another variable predicts perfectly can be given a probability of 1 within rounding. The
-        # search for donors stops at the infinite log-odds, so it becomes the largest finite number: still the extreme.
-        return ImputationKernel._mean_match_nearest_neighbors(
-            mean_match_candidates=mean_match_candidates,
-            bachelor_preds=_finite(bachelor_preds),
-            candidate_preds=_finite(candidate_preds),
-            candidate_values=candidate_values,
-            random_state=random_state,
-            hashed_seeds=hashed_seeds,
-        )
+    name: str
+    column: int
+    observed: np.ndarray
+    missing: np.ndarray
+    # The number of levels of a categorical, 0 for numbers.
+    levels: int
+    predictors: np.ndarray
+    # Positions among the predictors.
+    categorical_predictors: list[int]
+    parameters: dict[str, str | int | float | bool]
 
 
 def impute(
@@ -128,12 +77,14 @@ def impute(
     seed: int,
     imputation: int,
     ordinal: Collection[str] = (),
+    outcomes: Literal["left-missing", "filled-then-deleted"] = "left-missing",
+    deltas: Mapping[str, Delta] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One imputation of the variables of an imputation model.
 
     data: one row per unit, default RangeIndex, float64 columns and categoricals only, no identifier. Rows belong in a
         canonical order (sorted by identifier), for the draws depend on it; the order of columns has no effect.
-    never_filled: variables (the outcomes) that predict the others and stay missing where they are missing.
+    never_filled: variables (the outcomes) that predict the others and are missing in the result where they are missing.
     preset: a name in `PRESETS`.
     iterations: cycles through all incomplete variables; the values of the last one are returned.
     donors: how many observed values with the nearest predictions each draw is made from.
@@ -141,64 +92,187 @@ def impute(
     ordinal: categoricals whose levels are ordered in the codebook's order. With three levels or more they are imputed
         through their codes 0, 1, ... by predictive mean matching; all other categoricals through the log-odds of their
         levels, without regard to order.
+    outcomes: "left-missing", the outcomes are missing as predictors too, which trees split on as on a value; "filled-
+        then-deleted", they are imputed inside the chain as all others and missing again in the result (von Hippel 2007,
+        Sociological Methodology 37, 83-117), all but those of which a single value is observed.
+    deltas: by variable, the shift of its draws away from missing at random: on the score scale for a number, on the
+        logit scale for a binary variable, of the probability that the model gives the row. Later draws see the shifted
+        values.
 
-    Incomplete variables are visited from the least to the most missing, ties in the order of their names, each given
-    the newest values of all others.
+    Variables are visited from the least to the most missing, ties in the order of their names.
 
-    Returns the completed data (columns, dtypes and observed values as in `data`) and the trace of the chain, which
-    summarises the imputed values only: imputation, iteration (1 to `iterations`), variable, statistic ("mean" and "sd"
-    of numbers and of the codes of ordinals; "proportion" of each level of other categoricals), level ("" for mean and
-    sd), value (sd is missing where a single value was imputed).
+    Returns the completed data (columns, dtypes and observed values as in `data`) and the trace of the chain:
+    imputation, iteration, variable, statistic of the values imputed in that iteration ("mean" and sample "sd" of
+    numbers and of the codes of ordinals; "proportion" of each level of other categoricals), level ("" for mean and sd),
+    value (sd is missing where a single value was imputed). The fills of the outcomes are not in it.
 
-    Raises ResearchError: unknown preset or variable, unsuitable index, names, types, infinite values, no observed
-    value, one distinct observed value or fewer observed values than `donors` in an incomplete variable, or levels too
-    rare for a bootstrap sample to hold them all.
+    Raises ResearchError: unknown preset or variable, unsuitable index, names, types or deltas, infinite values, no
+    observed value, one distinct observed value or fewer observed values than `donors` in an incomplete variable, or
+    levels too rare for a bootstrap sample to hold them all.
     """
-    _check(data, never_filled, preset, donors, ordinal)
+    deltas = deltas or {}
+    targets = _check(data, never_filled, preset, donors, ordinal, outcomes, deltas)
     encoded = _encoded(data, ordinal)
-    targets = _visit_sequence(data, never_filled)
-    completed, summaries = data.copy(), []
-    if targets:
-        chain = _chained_draws(encoded, targets, preset, iterations, donors, imputation_seed(seed, imputation))
-        for iteration, draws in enumerate(chain, start=1):
-            summaries += [
-                (imputation, iteration, *row) for name in targets for row in _summary(draws[name], data[name])
-            ]
-        for name in targets:
-            completed[name] = _filled(data[name], draws[name])
-    columns = ["imputation", "iteration", "variable", "statistic", "level", "value"]
-    types = {"imputation": "int64", "iteration": "int64", "value": "float64"}
-    return completed, pd.DataFrame(summaries, columns=columns).astype(types)
+    reported = [name for name in targets if name not in never_filled]
+    completed, rows, draws = data.copy(), [], {}
+    chain = _chained_draws(encoded, targets, preset, iterations, donors, imputation_seed(seed, imputation), deltas)
+    for iteration, encoded_draws in enumerate(chain, start=1):
+        draws = {name: _decoded(encoded_draws[name], encoded[name], data[name]) for name in reported}
+        for name in reported:
+            rows += [(imputation, iteration, *row) for row in contract.summary(data[name], draws[name], ordinal)]
+    for name in draws:
+        completed[name] = contract.filled(data[name], draws[name])
+    return completed, contract.trace(rows)
+
+
+def bootstrap_sample(values: np.ndarray, categorical: bool, variable: str, seed: int) -> np.ndarray:
+    """Positions of a bootstrap sample of the observed values of a variable, from the seed of its model.
+
+    A categorical's sample holds every level: a classifier that has not seen a level gives it a probability of 0, whose
+    log-odds are infinite. So a sample that lacks one is drawn again: the bootstrap given that every level is there.
+
+    Raises ResearchError where a thousand samples all lack one.
+    """
+    # RandomState, because its stream never changes between versions of NumPy.
+    generator = np.random.RandomState(seed)
+    if not categorical:
+        return generator.randint(values.size, size=values.size)
+    levels = np.unique(values).size
+    for _ in range(_MOST_RESAMPLES):
+        drawn = generator.randint(values.size, size=values.size)
+        if np.unique(values[drawn]).size == levels:
+            return drawn
+    raise ResearchError(
+        f"{variable}: its levels are too rare to be imputed: none of {_MOST_RESAMPLES} bootstrap samples of its "
+        f"{values.size} observed values held all {levels} levels. Merge its rare levels"
+    )
+
+
+def matched_donors(
+    of_missing: np.ndarray, of_observed: np.ndarray, donors: int, generator: np.random.RandomState
+) -> np.ndarray:
+    """For each missing value the position of one of the `donors` observed values with the nearest predictions.
+
+    of_missing, of_observed: predictions, a row per value (one column, or one per level). Each of the nearest is taken
+    with equal probability. Observed values with equal predictions come in random order, anew for each missing value: a
+    fixed order would make a handful of them donors to all rows with the same values of the predictors, and with few
+    predictors or binary ones the variance between imputations would be several times too large.
+    """
+    distinct, group_of, sizes = np.unique(_finite(of_observed), axis=0, return_inverse=True, return_counts=True)
+    # balanced_tree: the default recurses without end where many points agree in one coordinate.
+    tree = KDTree(distinct, leafsize=16, balanced_tree=False)
+    _, nearest = tree.query(_finite(of_missing), k=range(1, min(donors, len(distinct)) + 1))
+    rank = generator.randint(donors, size=len(of_missing))
+    groups_before = (np.cumsum(sizes[nearest], axis=1) <= rank[:, None]).sum(axis=1)
+    group = nearest[np.arange(len(rank)), groups_before]
+    member = (generator.random_sample(len(rank)) * sizes[group]).astype(int)
+    return np.argsort(group_of.ravel(), kind="stable")[(np.cumsum(sizes) - sizes)[group] + member]
 
 
 def _chained_draws(
-    encoded: pd.DataFrame, targets: list[str], preset: str, iterations: int, donors: int, seed: int
-) -> Iterator[dict[str, pd.Series]]:
-    """After each iteration, the imputed values of each target (encoded, in the order of its missing rows).
+    encoded: pd.DataFrame,
+    targets: Collection[str],
+    preset: str,
+    iterations: int,
+    donors: int,
+    seed: int,
+    deltas: Mapping[str, Delta],
+) -> Iterator[dict[str, np.ndarray]]:
+    """After each iteration, the imputed values of each target (numbers or encoded codes, in the order of their rows).
 
     This is the whole of the sampling: what comes in is canonical, and `seed` is its only source of chance.
     """
-    kernel = RepairedKernel(
-        encoded,
-        num_datasets=1,
-        variable_schema={target: [name for name in encoded.columns if name != target] for target in targets},
-        # In the order of the schema; the library's own orders depend on the order of columns where counts are tied.
-        imputation_order="roman",
-        mean_match_candidates=donors,
-        mean_match_strategy="normal",
-        # Neither models nor past draws are kept: memory does not grow with the number of iterations.
-        save_all_iterations_data=False,
-        random_state=seed,
+    # Shifts have a generator of their own, so that a shift of 0 leaves every draw as it is.
+    generator, shifting = np.random.RandomState(seed), np.random.RandomState([seed, 1])
+    values = np.column_stack([_numbers(encoded[name]) for name in encoded.columns])
+    plan = [_target(encoded, name, preset) for name in targets]
+    for target in plan:
+        observed = values[target.observed, target.column]
+        values[target.missing, target.column] = generator.choice(observed, size=target.missing.size)
+    for _ in range(iterations if plan else 0):
+        for target in plan:
+            draws = _drawn(values, target, donors, generator, deltas.get(target.name), shifting)
+            # At once: each variable is drawn given the newest values of all others.
+            values[target.missing, target.column] = draws
+        yield {target.name: values[target.missing, target.column] for target in plan}
+
+
+def _drawn(
+    values: np.ndarray,
+    target: _Target,
+    donors: int,
+    generator: np.random.RandomState,
+    delta: Delta | None,
+    shifting: np.random.RandomState,
+) -> np.ndarray:
+    """Draws of the missing values of one variable given the newest values of all others."""
+    seed = int(generator.randint(np.iinfo("int32").max, size=1, dtype="int32")[0])
+    observed = values[target.observed, target.column]
+    # The models and the donors of each draw come from a bootstrap sample: it stands for the draw of the parameters.
+    sample = bootstrap_sample(observed, target.levels > 0, target.name, seed)
+    of_observed, of_missing = _predictions(values, target, sample, seed)
+    chosen = matched_donors(_linked(of_missing, target), _linked(of_observed, target), donors, generator)
+    draws = observed[sample[chosen]]
+    if delta is None:
+        return draws
+    if target.levels == 0:
+        return shift_scores(draws, delta)
+    return shift_levels(draws == 1, of_missing, delta, shifting).astype(float)
+
+
+def _predictions(values: np.ndarray, target: _Target, sample: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions of a model of the sampled observed values: for the sample itself and for the missing values.
+
+    They are numbers, probabilities of the second level, or a column of probabilities per level.
+    """
+    rows = target.observed[sample]
+    parameters = {**target.parameters, "seed": seed}
+    training = Dataset(
+        values[np.ix_(rows, target.predictors)],
+        label=values[rows, target.column],
+        categorical_feature=target.categorical_predictors,
+        params=parameters,
     )
-    for iteration in range(1, iterations + 1):
-        kernel.mice(1, **PRESETS[preset])
-        yield {target: kernel[target, iteration, 0] for target in targets}
+    model = Booster(params=parameters, train_set=training)
+    for _ in range(parameters["num_iterations"]):
+        model.update()
+    # What the model holds of its training data, without going through the trees again.
+    of_sample = model._Booster__inner_predict(0)
+    return of_sample, model.predict(values[np.ix_(target.missing, target.predictors)])
 
 
-def _visit_sequence(data: pd.DataFrame, never_filled: Collection[str]) -> list[str]:
-    """The variables to be imputed, by number of missing values, then by name."""
-    missing = data.drop(columns=list(never_filled)).isna().sum()
-    return sorted(missing.index[missing > 0], key=lambda name: (missing[name], name))
+def _linked(predictions: np.ndarray, target: _Target) -> np.ndarray:
+    """Predictions as they are matched, a row per value: numbers as they are, probabilities as log-odds."""
+    if target.levels == 0:
+        return predictions.reshape(-1, 1)
+    with np.errstate(divide="ignore"):
+        # In half precision, as in miceforest.
+        return np.log(predictions / (1 - predictions)).astype("float16").reshape(len(predictions), -1)
+
+
+def _finite(predictions: np.ndarray) -> np.ndarray:
+    # A rare level that another variable predicts perfectly can be given a probability of 1 within rounding. The search
+    # for donors stops at infinite log-odds, so they become the largest finite number: still the extreme.
+    return np.nan_to_num(predictions, nan=np.nan)
+
+
+def _target(encoded: pd.DataFrame, name: str, preset: str) -> _Target:
+    missing = encoded[name].isna().to_numpy()
+    column = encoded.columns.get_loc(name)
+    predictors = np.delete(np.arange(encoded.shape[1]), column)
+    categorical = [isinstance(encoded.dtypes.iloc[position], pd.CategoricalDtype) for position in predictors]
+    levels = 0 if encoded[name].dtype == "float64" else len(encoded[name].cat.categories)
+    objectives = {0: {"objective": "regression"}, 2: {"objective": "binary"}}
+    return _Target(
+        name=name,
+        column=column,
+        observed=np.flatnonzero(~missing),
+        missing=np.flatnonzero(missing),
+        levels=levels,
+        predictors=predictors,
+        categorical_predictors=[int(position) for position in np.flatnonzero(categorical)],
+        parameters={**PRESETS[preset], **objectives.get(levels, {"objective": "multiclass", "num_class": levels})},
+    )
 
 
 def _encoded(data: pd.DataFrame, ordinal: Collection[str]) -> pd.DataFrame:
@@ -209,7 +283,7 @@ def _encoded(data: pd.DataFrame, ordinal: Collection[str]) -> pd.DataFrame:
     encoded = {}
     for name in sorted(data.columns):
         column = data[name]
-        if _by_codes(column, ordinal):
+        if column.dtype != "float64" and contract.by_codes(column, ordinal):
             column = column.cat.codes.astype("float64").where(column.notna())
         elif column.dtype != "float64":
             column = column.cat.remove_unused_categories().cat.as_unordered()
@@ -217,80 +291,44 @@ def _encoded(data: pd.DataFrame, ordinal: Collection[str]) -> pd.DataFrame:
     return pd.DataFrame(encoded)
 
 
-def _by_codes(column: pd.Series, ordinal: Collection[str]) -> bool:
-    return column.name in ordinal and len(column.cat.categories) > 2
-
-
-def _filled(column: pd.Series, draws: pd.Series) -> pd.Series:
-    """The column with its missing values, and only these, replaced by the decoded draws."""
-    missing = column.isna().to_numpy()
+def _numbers(column: pd.Series) -> np.ndarray:
     if column.dtype == "float64":
-        values = column.to_numpy(copy=True)
-        values[missing] = draws.to_numpy()
-        return pd.Series(values, index=column.index, name=column.name)
-    codes = column.cat.codes.to_numpy(copy=True)
-    codes[missing] = draws if draws.dtype == "float64" else column.cat.categories.get_indexer(draws)
-    return pd.Series(pd.Categorical.from_codes(codes, dtype=column.dtype), index=column.index, name=column.name)
+        return column.to_numpy()
+    return column.cat.codes.astype("float64").where(column.notna()).to_numpy()
 
 
-def _summary(draws: pd.Series, column: pd.Series) -> list[tuple[str, str, str, float]]:
-    """Rows (variable, statistic, level, value) of the trace for one variable in one iteration."""
-    if draws.dtype == "float64":
-        return [(column.name, "mean", "", draws.mean()), (column.name, "sd", "", draws.std())]
-    return [(column.name, "proportion", level, (draws == level).mean()) for level in column.cat.categories]
-
-
-def _finite(predictions: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        np.nan_to_num(predictions.to_numpy(), nan=np.nan), index=predictions.index, columns=predictions.columns
-    )
+def _decoded(draws: np.ndarray, encoded: pd.Series, column: pd.Series) -> np.ndarray:
+    """Draws in the codes of the encoded column as draws in those of the column itself."""
+    if encoded.dtype == "float64":
+        return draws
+    return column.cat.categories.get_indexer(encoded.cat.categories)[draws.astype(int)]
 
 
 def _check(
-    data: pd.DataFrame, never_filled: Collection[str], preset: str, donors: int, ordinal: Collection[str]
-) -> None:
-    """Raise one ResearchError with everything that would stop the imputation or spoil it silently."""
-    faults = []
-    if preset not in PRESETS:
-        faults.append(f"preset {preset!r} is unknown: choose one of {', '.join(PRESETS)}")
-    if not (isinstance(data.index, pd.RangeIndex) and data.index.equals(pd.RangeIndex(len(data)))):
-        faults.append("the rows are not numbered 0, 1, 2, ...: reset the index (identifiers do not belong in the data)")
-    faults += [f"{name}: appears more than once: keep one" for name in data.columns[data.columns.duplicated()].unique()]
-    for role, names in {"never filled": never_filled, "ordinal": ordinal}.items():
-        faults += [f"{name}: named as {role}, but not in the data" for name in names if name not in data.columns]
-    for position, name in enumerate(data.columns):
-        faults += _faults_of(data.iloc[:, position], name in never_filled, donors, ordinal)
-    if data.shape[1] < 2:
-        faults.append("there is no second variable to predict from: add predictors to the imputation model")
+    data: pd.DataFrame,
+    never_filled: Collection[str],
+    preset: str,
+    donors: int,
+    ordinal: Collection[str],
+    outcomes: str,
+    deltas: Mapping[str, Delta],
+) -> list[str]:
+    """The variables to be imputed, in the order of their visits.
+
+    Raises one ResearchError with everything that would stop the imputation or spoil it silently.
+    """
+    faults = [] if preset in PRESETS else [f"preset {preset!r} is unknown: choose one of {', '.join(PRESETS)}"]
+    faults += contract.faults(data, never_filled, ordinal)
     if faults:
         raise listed("The data cannot be imputed", faults)
-
-
-def _faults_of(column: pd.Series, never_filled: bool, donors: int, ordinal: Collection[str]) -> list[str]:
-    name = column.name
-    if not isinstance(name, str) or any(letter in _FORBIDDEN_IN_NAMES or letter.isspace() for letter in name):
-        return [f'{name}: the name must be text without [ ] {{ }} , : " and white space: rename the variable']
-    categorical = isinstance(column.dtype, pd.CategoricalDtype)
-    if not categorical and column.dtype != np.dtype("float64"):
-        return [f"{name}: is stored as {column.dtype}: make it float64 or a categorical"]
-    if name in ordinal and not categorical:
-        return [f"{name}: named as ordinal, but is a number: take it off the list of ordinals"]
-    observed = column.dropna()
-    if observed.empty:
-        return [f"{name}: all {len(column)} values are missing: leave it out of the imputation model"]
-    if not categorical and np.isinf(observed).any():
-        return [f"{name}: {int(np.isinf(observed).sum())} values are infinite: correct them or make them missing"]
-    missing = len(column) - len(observed)
-    if never_filled or missing == 0:
-        return []
-    if observed.nunique() < 2:
-        return [
-            f"{name}: {missing} values are missing and the {len(observed)} observed ones are all the same: leave it out"
-            " of the imputation model"
-        ]
-    if len(observed) < donors:
-        return [
-            f"{name}: only {len(observed)} values are observed, fewer than the {donors} donors that each draw needs:"
-            " ask for fewer donors or leave it out of the imputation model"
-        ]
-    return []
+    if outcomes == "left-missing":
+        left = list(never_filled)
+    else:
+        left = [name for name in never_filled if data[name].nunique() < 2]
+    targets = contract.visit_sequence(data.drop(columns=left))
+    faults = [fault for name in targets for fault in contract.too_few_donors(data[name], donors)]
+    faults += scale_faults(deltas, data)
+    faults += [f"{name}: a delta is given for it, but it stays missing" for name in deltas if name in left]
+    if faults:
+        raise listed("The data cannot be imputed", faults)
+    return targets
