@@ -9,7 +9,7 @@ The sets are those of `studies/mheart`: read from Stata's file, and held against
 
 Large degrees of freedom print more digits than fits have that stop early, so each program's digits are those of fits
 that stop where it stops. R takes `glm` covariances from the weights of the step before its last one. Stata's way is not
-published; `fit_of_stata` is what reproduces the iteration logs in its manual. The workflow's own fits go on to
+published; `fit_of_stata` is what reproduces the iteration log in its manual. The workflow's own fits go on to
 convergence: they meet all but four of the printed numbers (CONVERGED), and these to parts in a million.
 """
 
@@ -258,11 +258,9 @@ CONVERGED = {
         lambda q, u: monte_carlo_error(lambda *left: large_sample(*left).conf_low[TERMS.index("_cons")], q, u),
     ),
 }
-# Iteration logs in Stata's manual. [R] logit: foreign on two groups of 18 and 30 cars, of which 9 and 3 are foreign.
-# [MI] intro substantive: the complete cases of the data here.
+# The iteration log in Stata's manual, [R] logit: foreign on two groups of 18 and 30 cars, of which 9 and 3 are foreign.
 CARS = (np.column_stack([np.repeat([0.0, 1.0], [18, 30]), np.ones(48)]), np.repeat([1.0, 0.0, 1.0, 0.0], [9, 9, 3, 27]))
 CARS_LOG = "-26.992087 -22.483187 -22.230498 -22.229139 -22.229138"
-COMPLETE_CASES_LOG = "-91.359017 -79.374749 -79.342218 -79.342210"
 
 
 def test_the_data_are_twenty_imputations_of_154_people(completed_data):
@@ -288,12 +286,8 @@ def test_what_is_imputed_is_bmi_of_22_people_as_the_file_has_it(sets, cleaned):
     np.testing.assert_allclose(found[["8", "11", "18"]], [18.635773, 31.967911, 21.338177], atol=1e-6)
 
 
-def test_the_way_of_stata_gives_the_iteration_logs_of_its_manual(cleaned):
-    complete = cleaned.dropna().assign(_cons=1.0)
-    for name in ("attack", "smokes", "hsgrad", "female"):
-        complete[name] = (complete[name] == "yes").astype(float)
-    logs = fit_of_stata(*CARS)[2], fit_of_stata(complete[TERMS].to_numpy(), complete["attack"].to_numpy())[2]
-    assert [" ".join(f"{value:.6f}" for value in log) for log in logs] == [CARS_LOG, COMPLETE_CASES_LOG]
+def test_the_way_of_stata_gives_the_iteration_log_of_its_manual():
+    assert " ".join(f"{value:.6f}" for value in fit_of_stata(*CARS)[2]) == CARS_LOG
 
 
 @pytest.mark.parametrize("name", CONVERGED)

@@ -15,7 +15,8 @@ import yaml
 REPOSITORY = Path(__file__).parents[2]
 CODE = ["Snakefile", "rules", "scripts", "profiles", "envs"]
 
-# The births of `studies/birthwt`, small: two models of two outcomes, four imputations in two batches.
+# The births of `studies/birthwt`, small: two models of two outcomes, four imputations in two batches, and beside them a
+# second engine and one departure from missing at random, of one batch each.
 VARIABLES = ["low", "age", "lwt", "race", "smoke", "ptl", "ht", "ui"]
 CONFIG = {
     "study": {"name": "tiny", "title": "Two outcomes of births", "unit": "births", "seed": 7},
@@ -31,6 +32,11 @@ CONFIG = {
         "t2": {"title": "Uterine irritability", "outcome": "ui", "role": "secondary", "terms": ["lwt", "smoke"]},
     },
     "imputation": {"m": 4, "batch": 2, "iterations": 2, "variables": VARIABLES},
+    "sensitivity": {
+        "firth": False,
+        "engines": {"chained": {"engine": "chained", "m": 2, "iterations": 2}},
+        "delta": {"weight": {"title": "Weight", "variable": "lwt", "shifts": [10], "m": 2}},
+    },
 }
 
 

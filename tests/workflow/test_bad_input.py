@@ -100,7 +100,7 @@ def assert_stopped_well(study, *sentences: str, most_lines: int | None = None) -
 
 def test_the_study_without_a_fault_passes_all_checks(study):
     study.finish("--until", "check_model")
-    assert len(list((study.results / "aggregate" / "checks").iterdir())) == 2
+    assert len(list((study.results / "aggregate" / "checks").glob("*.csv"))) == 2
 
 
 # Faults of the config and the codebook: said before any job runs, in a few lines.

@@ -57,11 +57,12 @@ def complete(study_of_the_repository, tmp_path_factory):
 @pytest.fixture(scope="session")
 def missing(study_of_the_repository, tmp_path_factory):
     study = study_of_the_repository("studies/birthwt/config_missing.yaml", tmp_path_factory.mktemp("missing"))
-    return study.finish("--until", "pool_model", "fit_complete_cases").results
+    targets = ["pooled/main/low.csv", "complete_case/low.csv"]
+    return study.finish(*[f"results/aggregate/{target}" for target in targets]).results
 
 
 @pytest.mark.xdist_group("birthwt complete")
-@pytest.mark.parametrize("analysis", ["complete_case", "pooled"])
+@pytest.mark.parametrize("analysis", ["complete_case", "pooled/main"])
 def test_without_missing_values_all_analyses_are_the_fit_of_r(complete, analysis):
     fit = adjusted(complete, analysis)
     assert set(fit.index) == set(COMPLETE)
@@ -74,7 +75,7 @@ def test_without_missing_values_all_analyses_are_the_fit_of_r(complete, analysis
 
 @pytest.mark.xdist_group("birthwt complete")
 def test_without_missing_values_imputations_do_not_vary(complete):
-    pooled = adjusted(complete, "pooled")
+    pooled = adjusted(complete, "pooled/main")
     assert set(pooled["m"]) == {5}
     assert pooled["b"].abs().max() < 1e-20
     assert pooled["riv"].abs().max() < 1e-20
@@ -92,7 +93,7 @@ def test_complete_cases_of_the_file_with_missing_values_are_those_of_r(missing):
 @pytest.mark.xdist_group("birthwt missing")
 @pytest.mark.parametrize("term", list(MICE))
 def test_pooled_estimates_lie_within_a_quarter_of_a_standard_error_of_mice(missing, term):
-    pooled = adjusted(missing, "pooled")
+    pooled = adjusted(missing, "pooled/main")
     estimate, std_error = MICE[term]
     assert pooled.loc[term, "m"] == 100
     assert pooled.loc[term, "n"] == 188

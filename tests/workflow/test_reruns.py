@@ -37,19 +37,33 @@ def test_a_covariate_of_one_model(study):
     # has the number of each model from its check. The imputations stay: ptl was in the imputation model already.
     assert study.planned() == {
         "check_model": 1,
-        "fit_model": 2,
+        "fit_model": 4,
         "fit_complete_cases": 1,
-        "pool_model": 1,
+        "pool_model": 3,
+        "test_model": 1,
+        "assess_model": 1,
         "tabulate_odds_ratios": 1,
+        "compare_analyses": 1,
+        "find_tipping_points": 1,
+        "screen_imputation": 1,
         "draw_forest": 1,
         "draw_flow": 1,
+        "draw_tipping": 1,
         "write_report": 1,
     }
 
 
 def test_the_title_of_one_model(study):
     study.edit(lambda config: config["models"]["t2"].update(title="Irritability of the uterus"))
-    assert study.planned() == {"tabulate_odds_ratios": 1, "draw_forest": 1, "draw_flow": 1, "write_report": 1}
+    assert study.planned() == {
+        "tabulate_odds_ratios": 1,
+        "compare_analyses": 1,
+        "find_tipping_points": 1,
+        "draw_forest": 1,
+        "draw_flow": 1,
+        "draw_tipping": 1,
+        "write_report": 1,
+    }
 
 
 def test_the_label_of_a_variable(study):
@@ -58,9 +72,11 @@ def test_the_label_of_a_variable(study):
     assert study.planned() == {
         "tabulate_odds_ratios": 1,
         "tabulate_characteristics": 2,
+        "compare_analyses": 1,
         "draw_forest": 1,
         "draw_missingness": 1,
-        "draw_convergence": 1,
+        "draw_convergence": 2,
+        "draw_diagnostics": 2,
         "write_report": 1,
     }
 
@@ -81,19 +97,29 @@ def test_the_range_of_a_raw_column(study):
         "validate_extract": 1,
         "clean_data": 1,
         "describe_missingness": 1,
+        "screen_imputation": 1,
         "select_variables": 1,
-        "impute_batch": 2,
-        "collect_traces": 1,
+        "impute_forest": 3,
+        "impute_chained": 1,
+        "collect_traces": 2,
+        "diagnose_imputation": 2,
         "check_model": 2,
-        "fit_model": 4,
+        "fit_model": 8,
         "fit_complete_cases": 2,
-        "pool_model": 2,
+        "pool_model": 6,
+        "test_model": 2,
+        "assess_model": 2,
         "compare_groups": 2,
+        "pool_comparisons": 2,
+        "find_tipping_points": 1,
         "tabulate_characteristics": 2,
         "tabulate_odds_ratios": 2,
+        "compare_analyses": 2,
         "draw_flow": 1,
         "draw_missingness": 1,
-        "draw_convergence": 1,
+        "draw_convergence": 2,
+        "draw_diagnostics": 2,
+        "draw_tipping": 1,
         "draw_forest": 1,
         "write_report": 1,
     }
@@ -102,28 +128,47 @@ def test_the_range_of_a_raw_column(study):
 def test_a_line_of_the_pooling_module(study):
     with (study.repository / "scripts" / "esmi" / "pooling.py").open("a", encoding="utf-8") as module:
         module.write("# One more line.\n")
-    assert study.planned() == {"pool_model": 2, "tabulate_odds_ratios": 2, "draw_forest": 1, "write_report": 1}
+    assert study.planned() == {
+        "pool_model": 6,
+        "test_model": 2,
+        "assess_model": 2,
+        "pool_comparisons": 2,
+        "tabulate_odds_ratios": 2,
+        "compare_analyses": 2,
+        "find_tipping_points": 1,
+        "draw_forest": 1,
+        "draw_tipping": 1,
+        "write_report": 1,
+    }
 
 
 def test_more_imputations(study):
-    imputed = study.results / "restricted" / "imputed"
+    imputed = study.results / "restricted" / "imputed" / "main"
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in imputed.iterdir()}
     assert set(before) == {"001-002.parquet", "003-004.parquet"}
     study.edit(lambda config: config["imputation"].update(m=6))
     assert study.planned() == {
-        "impute_batch": 1,
+        "impute_forest": 1,
         "collect_traces": 1,
+        "diagnose_imputation": 1,
         "fit_model": 2,
         "pool_model": 2,
+        "test_model": 2,
+        "assess_model": 2,
+        "pool_comparisons": 2,
         "tabulate_odds_ratios": 2,
+        "compare_analyses": 2,
+        "find_tipping_points": 1,
         "draw_convergence": 1,
+        "draw_diagnostics": 1,
         "draw_forest": 1,
+        "draw_tipping": 1,
         # The graph of the jobs has three more.
         "export_graphs": 1,
         "draw_graphs": 1,
         "write_report": 1,
     }
-    study.finish("--until", "pool_model")
+    study.finish("results/aggregate/pooled/main/t1.csv")
     after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in imputed.iterdir()}
     assert set(after) - set(before) == {"005-006.parquet"}
     assert {name: after[name] for name in before} == before
@@ -169,5 +214,5 @@ def test_a_raw_file_replaced_by_an_older_one(study):
     os.utime(raw, (0, 0))
     planned = study.planned()
     assert planned["ingest_file"] == 1
-    assert planned["impute_batch"] == 2
+    assert planned["impute_forest"] == 3
     assert "export_graphs" not in planned
