@@ -12,6 +12,7 @@ from scipy import stats
 # The first iterations still remember the random fill: chain means are flat after two or three.
 WARM_UP = 2
 FEW = 10
+FEWEST_DRAWS = 6
 GRID = 64
 
 R_HAT_COLUMNS = ["variable", "statistic", "level", "chains", "iterations", "r_hat", "split_r_hat", "ess", "reason"]
@@ -52,17 +53,17 @@ def basic_r_hat(chains: np.ndarray) -> float:
 def r_hat(chains: np.ndarray) -> float:
     """Rank-normalised split R-hat: the larger of bulk and folded [Vehtari et al. 2021, section 4.1]."""
     folded = np.abs(chains - np.median(chains))
-    return float(np.max([basic_r_hat(halves(rank_normalised(each))) for each in (chains, folded)]))
+    return float(np.max([basic_r_hat(rank_normalised(halves(each))) for each in (chains, folded)]))
 
 
 def bulk_ess(chains: np.ndarray) -> float:
     """Effective sample size of split, rank-normalised chains (m x n) [Vehtari et al. 2021, section 3.2; Geyer 1992].
 
-    NaN with fewer than three draws in each half or without variance.
+    NaN with fewer than six draws in each half, too few to see that draws depend on each other, or without variance.
     """
-    split = halves(rank_normalised(chains))
+    split = rank_normalised(halves(chains))
     m, n = split.shape
-    if n < 3 or split.var() == 0:
+    if n < FEWEST_DRAWS or split.var() == 0:
         return np.nan
     centred = split - split.mean(axis=1, keepdims=True)
     covariance = np.array([(centred[:, : n - lag] * centred[:, lag:]).sum(axis=1).mean() / n for lag in range(n)])
@@ -244,23 +245,22 @@ def _of_chains(chains: pd.DataFrame) -> list[tuple[str, str, str]]:
     known = chains[chains["r_hat"].notna()]
     if known.empty:
         return [("Convergence", LOOK, "There are no chains to be compared.")]
-    worst, least = known.loc[known["r_hat"].idxmax()], known.loc[known["ess"].idxmin()]
+    worst = known.loc[known["r_hat"].idxmax()]
     answer = BAD if worst["r_hat"] > R_HAT_BAD else LOOK if worst["r_hat"] > R_HAT_LOOK else GOOD
     said = {
         GOOD: "The chains agree",
         LOOK: "The chains agree only roughly: more iterations would tell",
         BAD: "The chains do not agree: give more iterations, and look for variables that say the same",
     }[answer]
+    rows = [("Convergence", answer, f"{said} (largest split R-hat {worst['r_hat']:.3f}, {worst['variable']}).")]
+    if known["ess"].isna().all():
+        needed = 2 * FEWEST_DRAWS + WARM_UP
+        return [*rows, ("Effective size", LOOK, f"It cannot be known with fewer than {needed} iterations.")]
+    least = known.loc[known["ess"].idxmin()]
     size = GOOD if least["ess"] >= ESS_LOOK else LOOK
-    return [
-        ("Convergence", answer, f"{said} (largest split R-hat {worst['r_hat']:.3f}, {worst['variable']})."),
-        (
-            "Effective size",
-            size,
-            f"The least effective number of draws is {least['ess']:.0f} ({least['variable']}), "
-            f"{'enough' if size == GOOD else 'few: more imputations or iterations make it larger'}.",
-        ),
-    ]
+    advice = "enough" if size == GOOD else "few: more imputations or iterations make it larger"
+    sentence = f"The least effective number of draws is {least['ess']:.0f} ({least['variable']}), {advice}."
+    return [*rows, ("Effective size", size, sentence)]
 
 
 def _of_distributions(found: pd.DataFrame) -> tuple[str, str, str]:
